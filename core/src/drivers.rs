@@ -1,0 +1,82 @@
+//! Choosing a store at run time: which driver opens what the configuration names.
+
+use std::sync::Arc;
+
+use crate::config::Config;
+use crate::driver::{ConnectError, Driver, Location};
+use crate::memory;
+use crate::store::Store;
+
+/// The drivers that an application links, so that its configuration can choose among them.
+///
+/// ```
+/// # async fn connect() -> Result<(), Box<dyn std::error::Error>> {
+/// use anysession::{Config, Drivers};
+///
+/// let config = Config::from_env()?;
+/// let store = Drivers::default().connect(&config).await?; // add .with(anysession_fs::DRIVER) and others
+/// # let _ = store; Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Drivers(Vec<Driver>);
+
+/// Only the memory store, which needs no crate of its own.
+impl Default for Drivers {
+    fn default() -> Self {
+        Drivers(vec![memory::DRIVER])
+    }
+}
+
+/// The crates that hold the drivers of this project, for the hint when one is missing.
+const CRATES: [(&str, &str); 5] = [
+    ("filesystem", "anysession-fs"),
+    ("redis", "anysession-redis"),
+    ("sqlite", "anysession-sql"),
+    ("postgres", "anysession-sql"),
+    ("mysql", "anysession-sql"),
+];
+
+impl Drivers {
+    /// Adds a driver. One of the same name is replaced.
+    #[must_use]
+    pub fn with(mut self, driver: Driver) -> Self {
+        self.0.retain(|known| known.name != driver.name);
+        self.0.push(driver);
+        self
+    }
+
+    /// Opens the store that the configuration names: by its `type`, otherwise by the scheme of its `url`, otherwise in
+    /// memory.
+    pub async fn connect(&self, config: &Config) -> Result<Arc<dyn Store>, ConnectError> {
+        let location = Location::parse(config.url().unwrap_or_default());
+        let driver = match (config.store_type(), location.scheme()) {
+            (Some(name), _) => self.find(name, |driver| driver.name == name)?,
+            (None, Some(scheme)) => self.find(scheme, |driver| driver.schemes.contains(&scheme))?,
+            (None, None) if config.url().is_none() => &memory::DRIVER,
+            (None, None) => return Err(ConnectError::NoType { known: self.names() }),
+        };
+        (driver.connect)(location).await
+    }
+
+    fn find(
+        &self,
+        wanted: &str,
+        matches: impl Fn(&&Driver) -> bool,
+    ) -> Result<&Driver, ConnectError> {
+        self.0.iter().find(matches).ok_or_else(|| ConnectError::UnknownType {
+            wanted: wanted.to_owned(),
+            known: self.names(),
+            hint: CRATES.iter().find(|(name, _)| wanted.starts_with(name)).map_or_else(
+                String::new,
+                |(_, package)| {
+                    format!("; add the crate {package} and link it with Drivers::with({}::DRIVER)", package.replace('-', "_"))
+                },
+            ),
+        })
+    }
+
+    fn names(&self) -> String {
+        let names: Vec<_> = self.0.iter().map(|driver| driver.name).collect();
+        names.join(", ")
+    }
+}

@@ -1,0 +1,209 @@
+//! The cookie's secret, and the key under which a store knows it. This is the only file that asks for randomness.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest, Sha256};
+
+/// Length of an id in the cookie: 32 bytes in base64url without padding.
+pub(crate) const ENCODED_LEN: usize = 43;
+
+/// The secret that a visitor's cookie carries: 256 random bits (ASVS 5.0 7.2.3 asks for 128).
+///
+/// It reaches the cookie and nothing else: there is no `Display`, `Debug` prints no digit of it, and a store sees only
+/// the [`StoreKey`] made from it.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct SessionId([u8; ENCODED_LEN]);
+
+impl SessionId {
+    /// Takes a new id from `random`.
+    pub(crate) fn generate(random: &dyn Random) -> Result<Self, RandomError> {
+        let mut bits = [0; 32];
+        random.fill(&mut bits)?;
+        let mut encoded = [0; ENCODED_LEN];
+        let written = URL_SAFE_NO_PAD.encode_slice(bits, &mut encoded);
+        debug_assert!(matches!(written, Ok(ENCODED_LEN)));
+        Ok(SessionId(encoded))
+    }
+
+    /// Reads an id from a cookie's value. Only the length is judged here: what is not one of our ids hashes to a key
+    /// that no store holds.
+    pub(crate) fn from_cookie(value: &[u8]) -> Option<Self> {
+        value.try_into().ok().map(SessionId)
+    }
+
+    /// The text that goes into the `Set-Cookie` header, and nowhere else.
+    pub(crate) fn expose_to_cookie(&self) -> &str {
+        // An id that is written to a cookie was made by `generate`, so it is ASCII.
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+
+    /// The key under which the store knows this id.
+    pub(crate) fn store_key(&self) -> StoreKey {
+        StoreKey(Sha256::digest(self.0).into())
+    }
+}
+
+impl fmt::Debug for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionId(redacted)")
+    }
+}
+
+/// The name under which a store keeps a session: the SHA-256 of the cookie's id.
+///
+/// A store that leaks its keys does not leak sessions, and the time of a look-up tells nothing about an id.
+/// `Display` and `Debug` print it in hexadecimal.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StoreKey([u8; 32]);
+
+impl StoreKey {
+    /// A key from the bytes that [`as_bytes`](Self::as_bytes) gave, as a store reads them back from its index;
+    /// `None` if these cannot be a key.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(StoreKey)
+    }
+
+    /// The bytes to store it by. They are spread evenly, so any eight of them make a good hash.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// A name for one session that can stand in a page or a URL: it cannot be turned back into the key or the id.
+    pub(crate) fn handle(&self) -> String {
+        let digest = Sha256::new_with_prefix(b"anysession handle")
+            .chain_update(self.0)
+            .finalize();
+        URL_SAFE_NO_PAD.encode(&digest[..16])
+    }
+
+    /// The first digits, by which an operator can follow one session through the log.
+    pub(crate) fn short(&self) -> ShortKey<'_> {
+        ShortKey(self)
+    }
+}
+
+impl fmt::Display for StoreKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for StoreKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StoreKey({self})")
+    }
+}
+
+pub(crate) struct ShortKey<'a>(&'a StoreKey);
+
+impl fmt::Display for ShortKey<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.0[..6]
+            .iter()
+            .try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// A source of cryptographically secure random bytes.
+///
+/// [`OsRandom`] is the default. Bring another where a particular generator is prescribed (NIST SP 800-63B 5.1 asks for
+/// an approved one), or in a test that makes it fail.
+pub trait Random: fmt::Debug + Send + Sync + 'static {
+    /// Fills `bytes`, all of it, or fails. It must never fall back on something weaker.
+    fn fill(&self, bytes: &mut [u8; 32]) -> Result<(), RandomError>;
+}
+
+/// The random source failed, so no id was made.
+#[derive(Debug, thiserror::Error)]
+#[error("the random source failed; no session id was made")]
+pub struct RandomError(#[source] Box<dyn std::error::Error + Send + Sync>);
+
+impl RandomError {
+    /// Wraps the cause.
+    pub fn new(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        RandomError(source.into())
+    }
+}
+
+/// The operating system's generator.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OsRandom;
+
+impl Random for OsRandom {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that asks for randomness"
+    )]
+    fn fill(&self, bytes: &mut [u8; 32]) -> Result<(), RandomError> {
+        getrandom::fill(bytes).map_err(RandomError::new)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_43_characters_of_base64url() {
+        let id = SessionId::generate(&OsRandom).unwrap();
+        let text = id.expose_to_cookie();
+        assert_eq!(text.len(), ENCODED_LEN);
+        assert!(
+            text.bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+        );
+        assert_eq!(SessionId::from_cookie(text.as_bytes()), Some(id));
+    }
+
+    #[test]
+    fn every_symbol_of_the_alphabet_is_as_likely() {
+        let mut counts = [0u32; 256];
+        let ids: u32 = 20_000;
+        for _ in 0..ids {
+            let id = SessionId::generate(&OsRandom).unwrap();
+            // The last character carries only four of its six bits.
+            id.0[..42]
+                .iter()
+                .for_each(|&symbol| counts[usize::from(symbol)] += 1);
+        }
+        let expected = f64::from(ids * 42) / 64.0;
+        let chi_square: f64 = counts
+            .iter()
+            .filter(|&&count| count > 0)
+            .map(|&count| (f64::from(count) - expected).powi(2) / expected)
+            .sum();
+        assert_eq!(counts.iter().filter(|&&count| count > 0).count(), 64);
+        // 63 degrees of freedom: beyond 140 less often than once in ten million runs.
+        assert!(chi_square < 140.0, "chi square {chi_square}");
+    }
+
+    #[test]
+    fn debug_of_an_id_shows_no_digit_of_it() {
+        let id = SessionId::generate(&OsRandom).unwrap();
+        assert_eq!(format!("{id:?}"), "SessionId(redacted)");
+    }
+
+    #[test]
+    fn a_store_key_shares_no_text_with_its_id() {
+        let id = SessionId::generate(&OsRandom).unwrap();
+        let key = id.store_key();
+        assert!(!key.to_string().contains(id.expose_to_cookie()));
+        assert!(!key.handle().contains(&key.to_string()[..16]));
+        assert_eq!(StoreKey::from_bytes(key.as_bytes()), Some(key));
+        assert_eq!(StoreKey::from_bytes(&[0; 31]), None);
+    }
+
+    #[test]
+    fn a_random_source_that_fails_is_an_error() {
+        #[derive(Debug)]
+        struct Broken;
+        impl Random for Broken {
+            fn fill(&self, _: &mut [u8; 32]) -> Result<(), RandomError> {
+                Err(RandomError::new("no entropy"))
+            }
+        }
+        assert!(SessionId::generate(&Broken).is_err());
+    }
+}

@@ -14,6 +14,7 @@ pub(crate) const ENCODED_LEN: usize = 43;
 /// It reaches the cookie and nothing else: there is no `Display`, `Debug` prints no digit of it, and a store sees only
 /// the [`StoreKey`] made from it.
 #[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(test, derive(Hash))]
 pub(crate) struct SessionId([u8; ENCODED_LEN]);
 
 impl SessionId {
@@ -39,9 +40,9 @@ impl SessionId {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
 
-    /// The key under which the store knows this id.
-    pub(crate) fn store_key(&self) -> StoreKey {
-        StoreKey(Sha256::digest(self.0).into())
+    /// What the store key is made from.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
     }
 }
 
@@ -59,6 +60,10 @@ impl fmt::Debug for SessionId {
 pub struct StoreKey([u8; 32]);
 
 impl StoreKey {
+    pub(crate) fn from_digest(digest: [u8; 32]) -> Self {
+        StoreKey(digest)
+    }
+
     /// A key from the bytes that [`as_bytes`](Self::as_bytes) gave, as a store reads them back from its index;
     /// `None` if these cannot be a key.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
@@ -188,7 +193,7 @@ mod tests {
     #[test]
     fn a_store_key_shares_no_text_with_its_id() {
         let id = SessionId::generate(&OsRandom).unwrap();
-        let key = id.store_key();
+        let key = crate::layout::store_key(&id);
         assert!(!key.to_string().contains(id.expose_to_cookie()));
         assert!(!key.handle().contains(&key.to_string()[..16]));
         assert_eq!(StoreKey::from_bytes(key.as_bytes()), Some(key));

@@ -1,0 +1,117 @@
+//! What can go wrong between a handler and its session.
+
+use std::time::Duration;
+
+use crate::id::RandomError;
+use crate::store::StoreError;
+
+/// A session could not do what was asked.
+///
+/// None of its texts holds a session's data or an id, but a handler should still not show them to a visitor:
+/// [`status`](Self::status) says how to answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The value cannot be written as MessagePack, for instance because it is nested too deep. Nothing was changed.
+    #[error("the value for the session key {key:?} cannot be stored")]
+    Encode {
+        /// The key.
+        key: String,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// What is stored under the key is not of the type that was asked for. It is left as it is.
+    #[error("what is stored under the session key {key:?} is not a {wanted}")]
+    Decode {
+        /// The key.
+        key: String,
+        /// The type that was asked for.
+        wanted: &'static str,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The session would become larger than the configured `size_limit`. Nothing was changed.
+    #[error(
+        "the session would take {size} bytes, but `size_limit` allows {limit}: \
+         store less, or store it elsewhere and keep its key in the session"
+    )]
+    TooLarge {
+        /// What it would take.
+        size: usize,
+        /// What is allowed.
+        limit: usize,
+    },
+    /// A user's name must be 1 to 255 bytes long and free of control characters.
+    #[error(
+        "a user must be named by 1 to 255 bytes without control characters, not by {len} bytes"
+    )]
+    InvalidUser {
+        /// The length of what was given.
+        len: usize,
+    },
+    /// A new id would need a cookie, and the response is already on its way.
+    #[error("{operation} after the response was sent: its cookie can no longer be set")]
+    AfterResponse {
+        /// What was asked for.
+        operation: &'static str,
+    },
+    /// Nobody is signed in.
+    #[error("nobody is signed in")]
+    NotSignedIn,
+    /// The last sign-in is too long ago for what is to be done now: ask the user to sign in again.
+    #[error(
+        "the last sign-in was {ago:?} ago, but must not be older than {limit:?}: sign in again"
+    )]
+    SignInTooOld {
+        /// How long ago it was.
+        ago: Duration,
+        /// How long ago it may be.
+        limit: Duration,
+    },
+    /// The random source failed, so no new id was made. Nothing was changed.
+    #[error(transparent)]
+    Random(#[from] RandomError),
+    /// Other requests changed the session each time that this one tried to. This request's changes were
+    /// not made.
+    #[error("other requests changed the session first, {tries} times in a row")]
+    Contended {
+        /// How often it was tried.
+        tries: u32,
+    },
+    /// The store failed. If it was a write, it may have been carried out.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Error {
+    /// The HTTP status that says it to a client: 503 if trying again later can help, 401 if signing in can, otherwise
+    /// 500.
+    pub fn status(&self) -> u16 {
+        match self {
+            Error::Store(_) | Error::Contended { .. } | Error::Random(_) => 503,
+            Error::NotSignedIn | Error::SignInTooOld { .. } => 401,
+            _ => 500,
+        }
+    }
+
+    pub(crate) fn encode(
+        key: &str,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Error::Encode {
+            key: key.to_owned(),
+            source: source.into(),
+        }
+    }
+
+    pub(crate) fn decode<T>(
+        key: &str,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Error::Decode {
+            key: key.to_owned(),
+            wanted: std::any::type_name::<T>(),
+            source: source.into(),
+        }
+    }
+}

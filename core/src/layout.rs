@@ -1,0 +1,314 @@
+//! How a session lies in a store: the name of its key and the frame of its payload.
+//!
+//! Both are decided here and nowhere else, so that another layout can stand beside this one.
+//!
+//! | bytes | holds |
+//! | --- | --- |
+//! | 0–1 | `aS` |
+//! | 2 | format, 1 |
+//! | 3 | flags: tombstone, permanent known, permanent, lifetime known, signed in |
+//! | 4–11 | checksum of all that follows, of the flags, of the key and of the user |
+//! | 12– | record: created, written, hard end, lifetime, signed in (8 bytes each, milliseconds), then the data |
+//! | 12– | tombstone: replaced at (8 bytes), key of the successor (32 bytes) |
+//!
+//! Numbers are little-endian. The user stands beside the payload, in the store's own entry.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use crate::clock::Timestamp;
+use crate::id::{SessionId, StoreKey};
+use crate::payload::Payload;
+use crate::record::{Record, Tombstone};
+use crate::store::Entry;
+
+const MAGIC: &[u8; 2] = b"aS";
+const FORMAT: u8 = 1;
+const CHECKED: usize = 12;
+const RECORD_HEADER: usize = CHECKED + 5 * 8;
+const TOMBSTONE_LEN: usize = CHECKED + 8 + 32;
+
+const TOMBSTONE: u8 = 1;
+const PERMANENT_KNOWN: u8 = 1 << 1;
+const PERMANENT: u8 = 1 << 2;
+const LIFETIME_KNOWN: u8 = 1 << 3;
+const SIGNED_IN: u8 = 1 << 4;
+
+/// What an entry's payload turned out to be.
+pub(crate) enum Decoded {
+    Record(Record),
+    Tombstone(Tombstone),
+}
+
+/// Why an entry cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(Hash))]
+pub(crate) enum Unreadable {
+    /// Not written by this library, or damaged, or written for another key.
+    Corrupt,
+    /// Written by a later version of this library.
+    Newer(u8),
+    /// Larger than the configuration allows.
+    TooLarge,
+}
+
+/// The key under which the store knows an id.
+pub(crate) fn store_key(id: &SessionId) -> StoreKey {
+    StoreKey::from_digest(Sha256::digest(id.as_bytes()).into())
+}
+
+pub(crate) fn encode(key: &StoreKey, record: &Record, deadline: Timestamp) -> Entry {
+    let mut flags = 0;
+    if let Some(permanent) = record.permanent {
+        flags |= PERMANENT_KNOWN | if permanent { PERMANENT } else { 0 };
+    }
+    if record.lifetime.is_some() {
+        flags |= LIFETIME_KNOWN;
+    }
+    if record.signed_in.is_some() {
+        flags |= SIGNED_IN;
+    }
+    let lifetime = record
+        .lifetime
+        .map_or(0, |lifetime| lifetime.as_millis() as u64);
+    let signed_in = record.signed_in.map_or(0, Timestamp::as_millis);
+    let times = [record.created, record.written, record.ends].map(Timestamp::as_millis);
+    let mut payload = begin(flags, RECORD_HEADER + record.data.size());
+    for number in times.into_iter().chain([lifetime, signed_in]) {
+        payload.extend_from_slice(&number.to_le_bytes());
+    }
+    payload.extend_from_slice(record.data.as_bytes());
+    let user = record.user.clone();
+    Entry {
+        payload: sealed(payload, key, user.as_deref()),
+        deadline,
+        user,
+    }
+}
+
+pub(crate) fn encode_tombstone(
+    key: &StoreKey,
+    tombstone: &Tombstone,
+    deadline: Timestamp,
+) -> Entry {
+    let mut payload = begin(TOMBSTONE, TOMBSTONE_LEN);
+    payload.extend_from_slice(&tombstone.replaced.as_millis().to_le_bytes());
+    payload.extend_from_slice(tombstone.successor.as_bytes());
+    let user = tombstone.user.clone();
+    Entry {
+        payload: sealed(payload, key, user.as_deref()),
+        deadline,
+        user,
+    }
+}
+
+pub(crate) fn decode(
+    key: &StoreKey,
+    entry: Entry,
+    size_limit: usize,
+) -> Result<Decoded, Unreadable> {
+    let bytes = entry.payload;
+    match bytes.get(..CHECKED) {
+        Some([a, b, format, ..]) if [*a, *b] == *MAGIC && *format > FORMAT => {
+            return Err(Unreadable::Newer(*format));
+        }
+        Some([a, b, FORMAT, ..]) if [*a, *b] == *MAGIC => {}
+        _ => return Err(Unreadable::Corrupt),
+    }
+    if bytes.len() > RECORD_HEADER + size_limit {
+        return Err(Unreadable::TooLarge);
+    }
+    if bytes[4..CHECKED] != checksum(&bytes, key, entry.user.as_deref()) {
+        return Err(Unreadable::Corrupt);
+    }
+    let flags = bytes[3];
+    let number = |index: usize| {
+        let at = CHECKED + 8 * index;
+        let bytes = bytes
+            .get(at..at + 8)
+            .and_then(|bytes| bytes.try_into().ok());
+        bytes.map(u64::from_le_bytes).ok_or(Unreadable::Corrupt)
+    };
+    let time = |index| number(index).map(Timestamp::from_millis);
+    if flags & TOMBSTONE != 0 {
+        let successor = bytes.get(CHECKED + 8..).and_then(StoreKey::from_bytes);
+        return Ok(Decoded::Tombstone(Tombstone {
+            successor: successor.ok_or(Unreadable::Corrupt)?,
+            replaced: time(0)?,
+            user: entry.user,
+        }));
+    }
+    Ok(Decoded::Record(Record {
+        created: time(0)?,
+        written: time(1)?,
+        ends: time(2)?,
+        lifetime: (flags & LIFETIME_KNOWN != 0)
+            .then(|| number(3).map(Duration::from_millis))
+            .transpose()?,
+        signed_in: (flags & SIGNED_IN != 0).then(|| time(4)).transpose()?,
+        permanent: (flags & PERMANENT_KNOWN != 0).then_some(flags & PERMANENT != 0),
+        user: entry.user,
+        data: Payload::from_bytes(bytes.slice(RECORD_HEADER..)).ok_or(Unreadable::Corrupt)?,
+    }))
+}
+
+fn begin(flags: u8, capacity: usize) -> Vec<u8> {
+    let mut payload = Vec::with_capacity(capacity);
+    payload.extend_from_slice(MAGIC);
+    payload.extend_from_slice(&[FORMAT, flags]);
+    payload.extend_from_slice(&[0; 8]);
+    payload
+}
+
+fn sealed(mut payload: Vec<u8>, key: &StoreKey, user: Option<&str>) -> Bytes {
+    let checksum = checksum(&payload, key, user);
+    payload[4..CHECKED].copy_from_slice(&checksum);
+    payload.into()
+}
+
+/// It guards against damage and against a record that lies under a key that is not its own; it is no signature.
+fn checksum(bytes: &[u8], key: &StoreKey, user: Option<&str>) -> [u8; 8] {
+    let seed = xxh3_64_with_seed(key.as_bytes(), u64::from(bytes[3]));
+    let seed = user.map_or(seed, |user| xxh3_64_with_seed(user.as_bytes(), seed));
+    xxh3_64_with_seed(&bytes[CHECKED..], seed).to_le_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::payload::{Edit, begin_pair};
+
+    const NOON: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+    fn key(n: u8) -> StoreKey {
+        StoreKey::from_digest([n; 32])
+    }
+
+    fn record() -> Record {
+        let mut pair = begin_pair("name", 4);
+        pair.extend([0xa3, b'b', b'o', b'b']);
+        Record {
+            created: NOON,
+            written: NOON + Duration::from_secs(1),
+            ends: Timestamp::MAX,
+            lifetime: Some(Duration::from_secs(60)),
+            permanent: Some(false),
+            user: Some("alice".into()),
+            signed_in: Some(NOON),
+            data: Payload::empty().edited(&[Edit {
+                key: "name",
+                pair: Some(&pair),
+            }]),
+        }
+    }
+
+    fn decode_record(key: &StoreKey, entry: Entry) -> Result<Record, Unreadable> {
+        match decode(key, entry, 1 << 16)? {
+            Decoded::Record(record) => Ok(record),
+            Decoded::Tombstone(_) => panic!("a tombstone where a record was stored"),
+        }
+    }
+
+    #[test]
+    fn a_record_comes_back_as_it_was() {
+        let plain = Record {
+            lifetime: None,
+            permanent: None,
+            user: None,
+            signed_in: None,
+            ..record()
+        };
+        for record in [
+            record(),
+            plain,
+            Record {
+                permanent: Some(true),
+                ..record()
+            },
+        ] {
+            assert_eq!(
+                decode_record(&key(1), encode(&key(1), &record, NOON)),
+                Ok(record)
+            );
+        }
+    }
+
+    #[test]
+    fn a_tombstone_comes_back_as_it_was() {
+        let tombstone = Tombstone {
+            successor: key(2),
+            replaced: NOON,
+            user: None,
+        };
+        let entry = encode_tombstone(&key(1), &tombstone, NOON);
+        let Ok(Decoded::Tombstone(decoded)) = decode(&key(1), entry, 0) else {
+            panic!()
+        };
+        assert_eq!(decoded, tombstone);
+    }
+
+    #[test]
+    fn every_flipped_bit_and_every_truncation_is_corrupt() {
+        let entry = encode(&key(1), &record(), NOON);
+        for bit in 0..entry.payload.len() * 8 {
+            let mut payload = entry.payload.to_vec();
+            payload[bit / 8] ^= 1 << (bit % 8);
+            let damaged = Entry {
+                payload: payload.into(),
+                ..entry.clone()
+            };
+            assert!(decode_record(&key(1), damaged).is_err(), "bit {bit}");
+        }
+        for len in 0..entry.payload.len() {
+            let damaged = Entry {
+                payload: entry.payload.slice(..len),
+                ..entry.clone()
+            };
+            assert_eq!(
+                decode_record(&key(1), damaged),
+                Err(Unreadable::Corrupt),
+                "length {len}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_record_under_another_key_or_for_another_user_is_corrupt() {
+        let entry = encode(&key(1), &record(), NOON);
+        assert_eq!(
+            decode_record(&key(2), entry.clone()),
+            Err(Unreadable::Corrupt)
+        );
+        for user in [None, Some("bob".into())] {
+            let moved = Entry {
+                user,
+                ..entry.clone()
+            };
+            assert_eq!(decode_record(&key(1), moved), Err(Unreadable::Corrupt));
+        }
+    }
+
+    #[test]
+    fn a_newer_format_is_told_apart() {
+        let mut entry = encode(&key(1), &record(), NOON);
+        let mut payload = entry.payload.to_vec();
+        payload[2] = FORMAT + 1;
+        entry.payload = payload.into();
+        assert_eq!(
+            decode_record(&key(1), entry),
+            Err(Unreadable::Newer(FORMAT + 1))
+        );
+    }
+
+    #[test]
+    fn a_record_over_the_limit_is_refused() {
+        let entry = encode(&key(1), &record(), NOON);
+        assert!(matches!(
+            decode(&key(1), entry, 3),
+            Err(Unreadable::TooLarge)
+        ));
+    }
+}

@@ -88,6 +88,8 @@ pub(crate) struct Commit {
     target: Option<Live>,
     /// The record under the new id, which nobody knows yet.
     own: Option<Own>,
+    /// A session that a revoke must not reach.
+    spared: Option<StoreKey>,
     followed: bool,
     tries: u32,
     awaiting: Awaiting,
@@ -152,15 +154,17 @@ impl Commit {
         (commit, step)
     }
 
-    /// Begins to end the session under `key` if it is `user`'s, for whoever revokes it from outside.
+    /// Begins to end the session under `key` if it is `user`'s, for whoever revokes it from outside. The session under
+    /// `spared` is left alone, also if `key` was replaced by it.
     pub(crate) fn revoke(
         key: StoreKey,
         user: Arc<str>,
+        spared: Option<StoreKey>,
         now: Timestamp,
         policy: Policy,
     ) -> (Self, Result<Step, Error>) {
         let mut commit = Commit::at_rest(Task::Destroy, &Wish::default(), now, policy);
-        commit.user = Some(user);
+        (commit.user, commit.spared) = (Some(user), spared);
         let step = commit.load(key);
         (commit, step)
     }
@@ -179,6 +183,7 @@ impl Commit {
             user: None,
             target: None,
             own: None,
+            spared: None,
             followed: false,
             tries: 0,
             awaiting: Awaiting::Nothing,
@@ -218,6 +223,11 @@ impl Commit {
             },
             (awaiting, reply) => unreachable!("{awaiting:?} was answered with {reply:?}"),
         }
+    }
+
+    /// The time by which the commit judges deadlines, from its beginning to its end.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.now
     }
 
     /// The record under the new id, if it was written and is known to have come to nothing: after an error of
@@ -416,6 +426,9 @@ impl Commit {
     }
 
     fn load(&mut self, key: StoreKey) -> Result<Step, Error> {
+        if self.spared == Some(key) {
+            return Ok(Step::Finished(Done::Over));
+        }
         self.count_try()?;
         self.awaiting = Awaiting::Load(key);
         Ok(Step::Load(key))

@@ -53,7 +53,11 @@ impl Drivers {
             (Some(name), _) => self.find(name, |driver| driver.name == name)?,
             (None, Some(scheme)) => self.find(scheme, |driver| driver.schemes.contains(&scheme))?,
             (None, None) if config.url().is_none() => &memory::DRIVER,
-            (None, None) => return Err(ConnectError::NoType { known: self.names() }),
+            (None, None) => {
+                return Err(ConnectError::NoType {
+                    known: self.names(),
+                });
+            }
         };
         (driver.connect)(location).await
     }
@@ -63,16 +67,22 @@ impl Drivers {
         wanted: &str,
         matches: impl Fn(&&Driver) -> bool,
     ) -> Result<&Driver, ConnectError> {
-        self.0.iter().find(matches).ok_or_else(|| ConnectError::UnknownType {
-            wanted: wanted.to_owned(),
-            known: self.names(),
-            hint: CRATES.iter().find(|(name, _)| wanted.starts_with(name)).map_or_else(
-                String::new,
-                |(_, package)| {
-                    format!("; add the crate {package} and link it with Drivers::with({}::DRIVER)", package.replace('-', "_"))
-                },
-            ),
-        })
+        self.0
+            .iter()
+            .find(matches)
+            .ok_or_else(|| ConnectError::UnknownType {
+                wanted: wanted.to_owned(),
+                known: self.names(),
+                hint: CRATES
+                    .iter()
+                    .find(|(name, _)| wanted.starts_with(name))
+                    .map_or_else(String::new, |(_, package)| {
+                        format!(
+                            "; add the crate {package} and link it with Drivers::with({}::DRIVER)",
+                            package.replace('-', "_")
+                        )
+                    }),
+            })
     }
 
     fn names(&self) -> String {

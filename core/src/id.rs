@@ -120,6 +120,15 @@ pub trait Random: fmt::Debug + Send + Sync + 'static {
     fn fill(&self, bytes: &mut [u8; 32]) -> Result<(), RandomError>;
 }
 
+/// A number from 0 to 1, to keep processes apart that would do the same at the same time.
+pub(crate) fn jitter(random: &dyn Random) -> f64 {
+    let mut bytes = [0; 32];
+    match random.fill(&mut bytes) {
+        Ok(()) => f64::from(u16::from_le_bytes([bytes[0], bytes[1]])) / f64::from(u16::MAX),
+        Err(_) => 0.5,
+    }
+}
+
 /// The random source failed, so no id was made.
 #[derive(Debug, thiserror::Error)]
 #[error("the random source failed; no session id was made")]

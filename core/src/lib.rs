@@ -1,20 +1,39 @@
 //! Server-side sessions.
 
 mod changes;
+mod cleanup;
 mod clock;
 mod commit;
+mod config;
+mod cookie;
 mod driver;
+mod drivers;
 mod error;
+mod flash;
 mod id;
+mod key;
 mod layout;
 mod lifecycle;
+mod memory;
 mod payload;
 mod record;
+mod session;
+mod sessions;
+mod slot;
 mod store;
+mod users;
 
 pub use clock::{Clock, SystemClock, Timestamp};
+pub use config::Config;
 pub use driver::{ConnectError, Connecting, Driver, Location};
+pub use drivers::Drivers;
 pub use error::Error;
+pub use flash::{Flash, Flashes};
 pub use id::{OsRandom, Random, RandomError, StoreKey};
+pub use key::{AsKey, Key};
 pub use lifecycle::Outcome;
+pub use session::Session;
+pub use sessions::Sessions;
+pub use slot::{Claim, Close, CloseError, HeaderLine, ResponseHeaders, Slot};
 pub use store::{Deletion, Entry, Expect, Store, StoreError, Stored, Version, Write};
+pub use users::SessionInfo;

@@ -1,0 +1,346 @@
+//! One request's place for its session, from the cookie to the response's headers.
+
+use std::borrow::Cow;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+use crate::error::Error;
+use crate::id::SessionId;
+use crate::layout;
+use crate::lifecycle::{Outcome, Wish};
+use crate::record::{Absence, Found};
+use crate::session::Session;
+use crate::sessions::Shared;
+
+/// How many cookies of our name are looked up in one request. A browser sends one; several come from cookies of
+/// another path or domain, and thousands from somebody who wants to keep the store busy.
+const MAX_CANDIDATES: usize = 4;
+
+/// One request's place for its session. The adapter puts it on the request, its extractor loads the session through it,
+/// and the adapter closes it when the response is known.
+///
+/// It is cheap to clone. A request that never loads its session costs no round trip and gets no header.
+#[derive(Clone)]
+pub struct Slot(pub(crate) Arc<Visit>);
+
+/// What the cookies of a request say, before anything was looked up.
+#[derive(Debug)]
+pub struct Claim {
+    candidates: Vec<SessionId>,
+    malformed: bool,
+}
+
+impl Slot {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Slot(Arc::new(Visit {
+            shared,
+            state: OnceLock::new(),
+            saving: tokio::sync::Mutex::new(()),
+        }))
+    }
+
+    /// Reads the request's `Cookie` headers, byte for byte as they came. No I/O.
+    pub fn open<'h>(&self, headers: impl Iterator<Item = &'h [u8]>) -> Claim {
+        let mut claim = Claim {
+            candidates: Vec::new(),
+            malformed: false,
+        };
+        if self.0.state.get().is_some() {
+            return claim;
+        }
+        for value in self.0.shared.config.cookie().values(headers) {
+            match SessionId::from_cookie(value) {
+                None => claim.malformed = true,
+                Some(id) if claim.candidates.contains(&id) => {}
+                Some(id) => claim.candidates.push(id),
+            }
+            if claim.candidates.len() == MAX_CANDIDATES {
+                break;
+            }
+        }
+        claim
+    }
+
+    /// Loads the session that the request claims. It loads once: later calls return the same session.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`] if the store cannot be asked. That is not "no session": answer with
+    /// [`Error::status`] and an empty body.
+    pub async fn load(&self, claim: Claim) -> Result<Session, Error> {
+        if self.0.state.get().is_none() {
+            let state = self.0.find(claim).await?;
+            // Two extractors that ran at once have found the same; one of them stays.
+            let _ = self.0.state.set(Mutex::new(state));
+        }
+        Ok(Session::new(self.0.clone()))
+    }
+
+    /// Ends the request: carries out what its handler wished, and says which header lines the response is to get.
+    /// There is nothing to wait for, and nothing is allocated, if the session was not loaded or needs no I/O.
+    ///
+    /// Data changed after this is kept only by [`Session::save`], and no cookie can be set any more.
+    pub fn close(&self, outcome: Outcome) -> Close {
+        let Some(mut state) = self.0.state() else {
+            return Close::Done(Some(Ok(ResponseHeaders::default())));
+        };
+        if state.needs_no_store(&self.0.shared) {
+            state.sent = true;
+            let headers = self.0.shared.headers(&state);
+            return Close::Done(Some(Ok(headers)));
+        }
+        drop(state);
+        let visit = self.0.clone();
+        Close::Waiting(Box::pin(async move { visit.close(outcome).await }))
+    }
+}
+
+impl std::fmt::Debug for Slot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let loaded = self.0.state.get().is_some();
+        f.debug_struct("Slot")
+            .field("loaded", &loaded)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a request and its session share.
+pub(crate) struct Visit {
+    pub(crate) shared: Arc<Shared>,
+    state: OnceLock<Mutex<State>>,
+    /// One commit at a time: a save in a task of the handler's, and the close.
+    pub(crate) saving: tokio::sync::Mutex<()>,
+}
+
+/// A session as one request knows it.
+pub(crate) struct State {
+    /// The id that the request came with, or got.
+    pub(crate) id: Option<SessionId>,
+    pub(crate) found: Found,
+    pub(crate) loaded_at: Timestamp,
+    pub(crate) wish: Wish,
+    pub(crate) cookie: CookieDue,
+    /// Counts the changes of the wish.
+    pub(crate) generation: u64,
+    /// Whether the response is on its way, so that no cookie can be set any more.
+    pub(crate) sent: bool,
+}
+
+/// What the response is to say about the cookie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CookieDue {
+    Nothing,
+    /// With this Max-Age, or none for a cookie that ends with the browser.
+    Set(Option<Duration>),
+    Remove,
+}
+
+impl Visit {
+    /// `None` if the session was not loaded.
+    pub(crate) fn state(&self) -> Option<MutexGuard<'_, State>> {
+        self.state
+            .get()
+            .map(|state| state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    async fn find(&self, claim: Claim) -> Result<State, Error> {
+        let shared = &self.shared;
+        let now = shared.clock.now();
+        let mut found = Found::Nothing(match claim.malformed {
+            true => Absence::Malformed,
+            false => Absence::NoCookie,
+        });
+        let mut id = None;
+        for candidate in claim.candidates {
+            let key = layout::store_key(&candidate);
+            let stored = shared.store.load(&key).await?;
+            let judged = Found::judge(key, stored, now, shared.policy.size_limit);
+            shared.tell_found(&key, &judged);
+            match (&found, &judged) {
+                (_, Found::Live(_)) => {
+                    (found, id) = (judged, Some(candidate));
+                    break;
+                }
+                (Found::Replaced(_), _) => {}
+                _ => (found, id) = (judged, Some(candidate)),
+            }
+        }
+        if found == Found::Nothing(Absence::Malformed) {
+            tracing::debug!(target: "anysession", "malformed id");
+        }
+        Ok(State {
+            id,
+            found,
+            loaded_at: now,
+            wish: Wish::default(),
+            cookie: CookieDue::Nothing,
+            generation: 0,
+            sent: false,
+        })
+    }
+
+    async fn close(&self, outcome: Outcome) -> Result<ResponseHeaders, CloseError> {
+        let result = self.commit(outcome).await;
+        let mut headers = ResponseHeaders::default();
+        if let Some(mut state) = self.state() {
+            state.sent = true;
+            headers = self.shared.headers(&state);
+        }
+        match result {
+            Ok(()) => Ok(headers),
+            Err(source) => Err(CloseError { source, headers }),
+        }
+    }
+}
+
+/// Changes that nobody saved after the response was sent are lost; that must not happen in silence.
+impl Drop for Visit {
+    fn drop(&mut self) {
+        if let Some(state) = self.state()
+            && state.sent
+            && !state.wish.is_empty()
+        {
+            tracing::error!(
+                target: "anysession",
+                "a session was changed after its response was sent, and save() was not called: the changes are lost"
+            );
+        }
+    }
+}
+
+/// A request that is being closed; see [`Slot::close`].
+#[must_use = "changes are stored when this is awaited"]
+pub enum Close {
+    /// There was nothing to wait for.
+    #[doc(hidden)]
+    Done(Option<Result<ResponseHeaders, CloseError>>),
+    /// The store is asked.
+    #[doc(hidden)]
+    Waiting(Pin<Box<dyn Future<Output = Result<ResponseHeaders, CloseError>> + Send>>),
+}
+
+impl Future for Close {
+    type Output = Result<ResponseHeaders, CloseError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.get_mut() {
+            Close::Waiting(future) => future.as_mut().poll(cx),
+            Close::Done(result) => match result.take() {
+                Some(result) => Poll::Ready(result),
+                None => Poll::Pending,
+            },
+        }
+    }
+}
+
+impl std::fmt::Debug for Close {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Close(..)")
+    }
+}
+
+/// The header lines that a response is to get because of its session.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ResponseHeaders {
+    pub(crate) vary: bool,
+    pub(crate) set_cookie: Option<HeaderText>,
+}
+
+/// A header's value that carries an id.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct HeaderText(pub(crate) String);
+
+impl std::fmt::Debug for HeaderText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("redacted")
+    }
+}
+
+/// One header line.
+#[derive(Clone, PartialEq, Eq)]
+pub struct HeaderLine {
+    /// In lower case.
+    pub name: &'static str,
+    /// Visible ASCII. It may be the cookie: do not log it.
+    pub value: Cow<'static, str>,
+    rule: Rule,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rule {
+    Append,
+    UnlessPresent,
+    UnlessListed,
+}
+
+impl ResponseHeaders {
+    /// The lines, each to be appended if [`HeaderLine::is_wanted`] says so.
+    pub fn into_lines(self) -> impl Iterator<Item = HeaderLine> {
+        let vary = self.vary.then_some(HeaderLine {
+            name: "vary",
+            value: Cow::Borrowed("Cookie"),
+            rule: Rule::UnlessListed,
+        });
+        // A shared cache must not hand one visitor's cookie to another (RFC 9111 5.2.2.7).
+        let private = self.set_cookie.is_some().then_some(HeaderLine {
+            name: "cache-control",
+            value: Cow::Borrowed("private"),
+            rule: Rule::UnlessPresent,
+        });
+        let set_cookie = self.set_cookie.map(|HeaderText(value)| HeaderLine {
+            name: "set-cookie",
+            value: Cow::Owned(value),
+            rule: Rule::Append,
+        });
+        [vary, private, set_cookie].into_iter().flatten()
+    }
+}
+
+impl HeaderLine {
+    /// Whether the line is to be appended to a response that has these lines of the same name already.
+    pub fn is_wanted<'h>(&self, mut present: impl Iterator<Item = &'h [u8]>) -> bool {
+        match self.rule {
+            Rule::Append => true,
+            Rule::UnlessPresent => present.next().is_none(),
+            Rule::UnlessListed => {
+                !present
+                    .flat_map(|line| line.split(|&b| b == b','))
+                    .any(|listed| {
+                        let listed = listed.trim_ascii();
+                        listed == b"*" || listed.eq_ignore_ascii_case(self.value.as_bytes())
+                    })
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for HeaderLine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "HeaderLine({})", self.name)
+    }
+}
+
+/// What the handler wished could not be stored. The response is to be replaced by one of [`status`](Self::status)
+/// with an empty body, and gets [`headers`](Self::headers).
+#[derive(Debug, thiserror::Error)]
+#[error("the session could not be closed")]
+pub struct CloseError {
+    source: Error,
+    headers: ResponseHeaders,
+}
+
+impl CloseError {
+    /// The HTTP status to answer with.
+    pub fn status(&self) -> u16 {
+        self.source.status()
+    }
+
+    /// The header lines that the response gets all the same.
+    pub fn into_headers(self) -> ResponseHeaders {
+        self.headers
+    }
+}

@@ -1,0 +1,153 @@
+//! The tower layer: a slot on the request, and the header lines on the response.
+
+use std::borrow::Cow;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use anysession::{Close, CloseError, Outcome, ResponseHeaders, Sessions, Slot};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
+use pin_project_lite::pin_project;
+use tower_layer::Layer;
+use tower_service::Service;
+
+/// Gives every request its place for a session, and stores the session when the response is known.
+#[derive(Clone, Debug)]
+pub struct SessionLayer(Sessions);
+
+impl SessionLayer {
+    /// A layer for these sessions.
+    pub fn new(sessions: Sessions) -> Self {
+        SessionLayer(sessions)
+    }
+}
+
+impl<S> Layer<S> for SessionLayer {
+    type Service = SessionService<S>;
+
+    fn layer(&self, inner: S) -> SessionService<S> {
+        SessionService {
+            inner,
+            sessions: self.0.clone(),
+        }
+    }
+}
+
+/// The service that [`SessionLayer`] makes.
+#[derive(Clone, Debug)]
+pub struct SessionService<S> {
+    inner: S,
+    sessions: Sessions,
+}
+
+impl<S, B, R> Service<Request<B>> for SessionService<S>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    R: Default,
+{
+    type Response = Response<R>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future, Result<Response<R>, S::Error>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let slot = self.sessions.slot();
+        request.extensions_mut().insert(slot.clone());
+        ResponseFuture {
+            slot,
+            stage: Stage::Handling {
+                future: self.inner.call(request),
+            },
+        }
+    }
+}
+
+pin_project! {
+    /// The response of a [`SessionService`].
+    pub struct ResponseFuture<F, T> {
+        slot: Slot,
+        #[pin]
+        stage: Stage<F, T>,
+    }
+}
+
+pin_project! {
+    #[project = StageProjection]
+    enum Stage<F, T> {
+        Handling { #[pin] future: F },
+        Closing { close: Close, result: Option<T> },
+    }
+}
+
+impl<F, R, E> Future for ResponseFuture<F, Result<Response<R>, E>>
+where
+    F: Future<Output = Result<Response<R>, E>>,
+    R: Default,
+{
+    type Output = Result<Response<R>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        loop {
+            match this.stage.as_mut().project() {
+                StageProjection::Handling { future } => {
+                    let result = ready!(future.poll(cx));
+                    let outcome = match &result {
+                        Ok(response) => Outcome::from_status(response.status().as_u16()),
+                        Err(_) => Outcome::Failed,
+                    };
+                    let close = this.slot.close(outcome);
+                    this.stage.set(Stage::Closing {
+                        close,
+                        result: Some(result),
+                    });
+                }
+                StageProjection::Closing { close, result } => {
+                    let closed = ready!(Pin::new(close).poll(cx));
+                    // A future is not polled again after it was ready.
+                    let Some(result) = result.take() else {
+                        return Poll::Pending;
+                    };
+                    return Poll::Ready(result.map(|response| finish(response, closed)));
+                }
+            }
+        }
+    }
+}
+
+fn finish<R: Default>(
+    mut response: Response<R>,
+    closed: Result<ResponseHeaders, CloseError>,
+) -> Response<R> {
+    let headers = closed.unwrap_or_else(|error| {
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "a session was not stored"
+        );
+        response = Response::default();
+        *response.status_mut() = status(error.status());
+        error.into_headers()
+    });
+    for line in headers.into_lines() {
+        let name = HeaderName::from_static(line.name);
+        let present = response.headers().get_all(&name);
+        if line.is_wanted(present.iter().map(HeaderValue::as_bytes)) {
+            let value = match line.value {
+                Cow::Borrowed(value) => Ok(HeaderValue::from_static(value)),
+                Cow::Owned(value) => HeaderValue::try_from(value),
+            };
+            // The configuration accepts no cookie that is not a header's value.
+            response
+                .headers_mut()
+                .extend(value.ok().map(|value| (name, value)));
+        }
+    }
+    response
+}
+
+pub(crate) fn status(code: u16) -> StatusCode {
+    StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}

@@ -1,0 +1,39 @@
+//! Server-side sessions for axum, and for every tower service over `http` 1.
+//!
+//! ```no_run
+//! use anysession_axum::{Session, SessionLayer, anysession::{Config, Drivers, Error, Sessions}};
+//! use axum::{Router, http::StatusCode, routing::get};
+//!
+//! async fn visits(session: Session) -> Result<String, StatusCode> {
+//!     let visits = session.update("visits", |visits: &mut u64| *visits += 1).map_err(status)?;
+//!     Ok(format!("You were here {visits} times."))
+//! }
+//!
+//! fn status(error: Error) -> StatusCode {
+//!     StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+//! }
+//!
+//! #[tokio::main(flavor = "current_thread")]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let sessions = Sessions::connect(Config::from_env()?, &Drivers::default()).await?;
+//!     let app = Router::new().route("/", get(visits)).layer(SessionLayer::new(sessions));
+//!     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+//!     Ok(axum::serve(listener, app).await?)
+//! }
+//! ```
+//!
+//! Whatever takes a [`Session`] as an argument loads it; a route that does not costs nothing. What the handler changes
+//! is stored before the response's headers are sent. A 5xx drops the changes.
+//!
+//! Put the layer outside of every layer that wants the session itself, and outside of one that turns panics into
+//! responses.
+
+mod cleanup;
+mod extract;
+mod layer;
+
+pub use anysession;
+pub use anysession::Slot;
+pub use cleanup::{Cleanup, spawn_cleanup};
+pub use extract::{Session, SessionRejection};
+pub use layer::{ResponseFuture, SessionLayer, SessionService};

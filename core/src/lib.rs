@@ -22,6 +22,7 @@ mod sessions;
 mod slot;
 mod store;
 mod users;
+mod value;
 
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use config::Config;

@@ -4,8 +4,8 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anysession::{Config, Error, Key, Outcome, Session, Sessions, Slot};
-use anysession_testkit::{ReferenceStore, TestClock};
+use anysession::{Config, Error, Key, MemoryStore, Outcome, Session, Sessions, Slot};
+use anysession_testkit::{TestClock};
 
 struct Site {
     sessions: Sessions,
@@ -14,7 +14,7 @@ struct Site {
 
 fn site() -> Site {
     let clock = TestClock::default();
-    let store = Arc::new(ReferenceStore::new());
+    let store = Arc::new(MemoryStore::new());
     Site {
         sessions: Sessions::new(Config::default(), store).with_clock(clock.clone()),
         clock,

@@ -3,7 +3,7 @@
 use anysession::{Expect, Write};
 
 use super::Reopen;
-use super::races::{expect_count, increment};
+use super::increments::{expect_count, increment};
 use super::subject::{HOUR, NOW, all_at_once, entry, entry_of, new_user};
 use crate::suite::{Failure, ensure};
 

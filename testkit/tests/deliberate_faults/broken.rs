@@ -114,7 +114,7 @@ impl BrokenStore {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap()
+        self.state.lock().expect("no verb panics")
     }
 
     fn key(&self, key: &StoreKey) -> StoreKey {
@@ -123,7 +123,7 @@ impl BrokenStore {
         }
         let mut cut = [0; 32];
         cut[..16].copy_from_slice(&key.as_bytes()[..16]);
-        StoreKey::from_bytes(&cut).unwrap()
+        StoreKey::from_bytes(&cut).expect("a key has 32 bytes")
     }
 
     /// The name under which a user stands in the index.

@@ -7,5 +7,7 @@ use anysession::{MemoryStore, Store};
 use anysession_testkit::{run, store_suite};
 
 fn main() -> ExitCode {
-    run([store_suite("memory", || async { Arc::new(MemoryStore::new()) as Arc<dyn Store> })])
+    run([store_suite("memory", || async {
+        Arc::new(MemoryStore::new()) as Arc<dyn Store>
+    })])
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anysession::{Config, Error, Key, MemoryStore, Outcome, Session, Sessions, Slot};
-use anysession_testkit::{TestClock};
+use anysession_testkit::TestClock;
 
 struct Site {
     sessions: Sessions,

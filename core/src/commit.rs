@@ -419,7 +419,7 @@ impl Commit {
             replaced: self.now,
             user: target.record.user.clone(),
         };
-        let deadline = Policy::tombstone_deadline(target.deadline, self.now);
+        let deadline = Policy::tombstone_deadline(self.now);
         let entry = layout::encode_tombstone(&target.key, &tombstone, deadline);
         self.awaiting = Awaiting::Replace;
         Ok(Step::Put(

@@ -74,9 +74,10 @@ impl Policy {
         }
     }
 
-    /// When a tombstone that is set now may go.
-    pub(crate) fn tombstone_deadline(replaced: Timestamp, now: Timestamp) -> Timestamp {
-        (now + TOMBSTONE_LIFETIME).min(replaced)
+    /// When a tombstone that is set now may go. The deadline of the session that it stands for does not matter: the
+    /// session lives on under its new id, and who found the old one must not take it for expired.
+    pub(crate) fn tombstone_deadline(now: Timestamp) -> Timestamp {
+        now + TOMBSTONE_LIFETIME
     }
 }
 

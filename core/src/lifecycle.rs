@@ -245,9 +245,13 @@ pub(crate) fn plan(
         (Found::Live(live), _) => match &wish.fate {
             Fate::LogIn(_) | Fate::Regenerate => Plan::Rotate,
             Fate::Stay if !wish.changes.is_empty() => Plan::Update,
-            Fate::Stay => policy
-                .slid_deadline(live, now)
-                .map_or(Plan::Keep, Plan::Touch),
+            Fate::Stay => match policy.slid_deadline(live, now) {
+                None => Plan::Keep,
+                // Its cookie is to be sent again, which must not happen if the session is gone or its id was replaced
+                // meanwhile. A touch would not say.
+                Some(_) if policy.is_permanent(&live.record) => Plan::Update,
+                Some(deadline) => Plan::Touch(deadline),
+            },
         },
     }
 }

@@ -54,6 +54,12 @@ impl Policy {
         (now + self.lifetime(record)).min(record.ends)
     }
 
+    /// How long the cookie is to last: `None` for one that ends with the browser.
+    pub(crate) fn max_age(&self, live: &Live, now: Timestamp) -> Option<Duration> {
+        self.is_permanent(&live.record)
+            .then(|| live.deadline.since(now))
+    }
+
     /// The later deadline that a request earns; `None` while it would be later by less than a tenth of the lifetime, so
     /// that a session that is only read is seldom written.
     pub(crate) fn slid_deadline(&self, live: &Live, now: Timestamp) -> Option<Timestamp> {

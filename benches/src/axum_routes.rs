@@ -234,12 +234,7 @@ fn bare(runtime: &Arc<Runtime>, placement: Placement) -> Candidate {
         .route("/ignore", get(|| async { "ok" }))
         .route("/read", get(|| async { "ok" }))
         .route("/write", get(|| async { "ok" }));
-    candidate(
-        "bare",
-        "",
-        serve_router(runtime, routes),
-        "id=none",
-    )
+    candidate("bare", "", serve_router(runtime, routes), "id=none")
 }
 
 fn ours(runtime: &Arc<Runtime>, placement: Placement, keys: usize) -> Candidate {

@@ -18,7 +18,7 @@ fn main() -> std::io::Result<()> {
     if let [profile, route] = &arguments[..]
         && profile == "--profile"
     {
-        axum_routes::profile(route, 200_000);
+        axum_routes::profile(route, 100_000);
         return Ok(());
     }
     let quick = arguments.iter().any(|argument| argument == "--quick");

@@ -24,7 +24,8 @@ mod store;
 mod users;
 
 pub use clock::{Clock, SystemClock, Timestamp};
-pub use config::Config;
+pub use config::{Config, ConfigBuilder, ConfigError, Preset};
+pub use cookie::{Cookie, CookiePrefix, SameSite};
 pub use driver::{ConnectError, Connecting, Driver, Location};
 pub use drivers::Drivers;
 pub use error::Error;

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use tempfile::TempDir;
 
 use chromium::Browser;
@@ -281,22 +281,23 @@ fn trial<F>(name: &str, test: fn() -> F) -> Trial
 where
     F: Future<Output = Result> + 'static,
 {
-    let missing = ["chromium", "chromedriver"].into_iter().find(|program| !is_on_path(program));
-    let Some(missing) = missing else {
-        return Trial::test(name, move || run(test()));
-    };
-    let why = format!("{missing} is not on the PATH");
-    let ignored = variable("ANYSESSION_REQUIRE_ALL").is_none();
-    let failure = format!("{why}: apt-get install chromium chromium-driver");
-    Trial::test(name, move || Err(Failed::from(failure)))
-        .with_kind(why)
-        .with_ignored_flag(ignored)
+    Trial::ignorable_test(name, move || {
+        let missing = ["chromium", "chromedriver"].into_iter().find(|program| !is_on_path(program));
+        match missing.map(|program| format!("{program} is not on the PATH")) {
+            None => run(test()),
+            Some(why) if variable("ANYSESSION_REQUIRE_ALL").is_none() => {
+                Ok(Completion::ignored_with(why))
+            }
+            Some(why) => Err(format!("{why}, and ANYSESSION_REQUIRE_ALL is set").into()),
+        }
+    })
 }
 
-fn run(test: impl Future<Output = Result>) -> std::result::Result<(), Failed> {
+fn run(test: impl Future<Output = Result>) -> std::result::Result<Completion, Failed> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let bounded = async { tokio::time::timeout(Duration::from_secs(120), test).await };
-    Ok(runtime.block_on(bounded)??)
+    runtime.block_on(bounded)??;
+    Ok(Completion::Completed)
 }
 
 fn is_on_path(program: &str) -> bool {

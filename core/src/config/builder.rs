@@ -1,0 +1,286 @@
+//! The one way into a [`Config`]: every other one fills a builder.
+
+use std::time::Duration;
+
+use super::error::ConfigError;
+use super::key::{ConfigKey, Naming};
+use super::value::{self, Value};
+use super::{Config, Url};
+use crate::cookie::{Cookie, CookiePrefix, SameSite, Settings};
+
+/// A configuration in the making; [`Config::builder`] starts one.
+///
+/// What is set later replaces what was set before, so that an application can bring its own defaults and let the
+/// environment override them:
+///
+/// ```
+/// use anysession::{Config, SameSite};
+/// use std::time::Duration;
+///
+/// let config = Config::builder()
+///     .lifetime(Duration::from_secs(30 * 60))
+///     .cookie_same_site(SameSite::Strict)
+///     .with_pairs([("lifetime", "1h")])? // or .with_env()?
+///     .build()?;
+/// assert_eq!(config.lifetime(), Duration::from_secs(60 * 60));
+/// # Ok::<(), anysession::ConfigError>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct ConfigBuilder {
+    /// How the settings were called last, for the errors of `build`.
+    naming: Naming,
+    preset: Option<Preset>,
+    store_type: Option<String>,
+    url: Option<Url>,
+    permanent: bool,
+    lifetime: Option<Duration>,
+    /// The inner `None` is an explicit one, which a preset does not replace.
+    absolute_lifetime: Option<Option<Duration>>,
+    size_limit: Option<usize>,
+    cookie: Settings,
+}
+
+impl ConfigBuilder {
+    /// Which driver opens the url, for example `redis`. Needed only if the url's scheme does not tell.
+    pub fn store_type(mut self, name: impl Into<String>) -> Self {
+        self.store_type = Some(name.into());
+        self
+    }
+
+    /// Where the store is: a URL or a path, with the driver's options in its query.
+    pub fn url(mut self, url: impl Into<String>) -> Self {
+        self.url = Some(Url(url.into()));
+        self
+    }
+
+    /// Whether the cookie outlives the browser. By default it does not (OWASP Session Management Cheat Sheet, Expire and
+    /// Max-Age Attributes).
+    pub fn permanent(mut self, permanent: bool) -> Self {
+        self.permanent = permanent;
+        self
+    }
+
+    /// The idle timeout, 31 days by default: 1 second to 100 years.
+    pub fn lifetime(mut self, lifetime: Duration) -> Self {
+        self.lifetime = Some(lifetime);
+        self
+    }
+
+    /// The hard end, counted from login, none by default: 1 second to 100 years. It may be shorter than the idle timeout
+    /// and then ends the session first.
+    pub fn absolute_lifetime(mut self, lifetime: impl Into<Option<Duration>>) -> Self {
+        self.absolute_lifetime = Some(lifetime.into());
+        self
+    }
+
+    /// How many bytes the data of one session may have, 64 KiB by default: 1 KiB to 16 MiB.
+    pub fn size_limit(mut self, bytes: usize) -> Self {
+        self.size_limit = Some(bytes);
+        self
+    }
+
+    /// Takes the lifetimes of a preset, except for those that are set one by one, before or after.
+    pub fn preset(mut self, preset: Preset) -> Self {
+        self.preset = Some(preset);
+        self
+    }
+
+    /// The cookie's name without its prefix, `id` by default.
+    pub fn cookie_name(mut self, name: impl Into<String>) -> Self {
+        self.cookie.name = name.into();
+        self
+    }
+
+    /// The host whose subdomains get the cookie too. By default none do, which is what ASVS 5.0 3.3.3 asks for.
+    pub fn cookie_domain(mut self, domain: impl Into<String>) -> Self {
+        self.cookie.domain = Some(domain.into());
+        self
+    }
+
+    /// The path under which URLs get the cookie, `/` by default. It does not keep other paths' scripts out.
+    pub fn cookie_path(mut self, path: impl Into<String>) -> Self {
+        self.cookie.path = path.into();
+        self
+    }
+
+    /// Whether only HTTPS carries the cookie, true by default. False is for development over plain HTTP.
+    pub fn cookie_secure(mut self, secure: bool) -> Self {
+        self.cookie.secure = secure;
+        self
+    }
+
+    /// Whether scripts are kept from reading the cookie, true by default.
+    pub fn cookie_http_only(mut self, http_only: bool) -> Self {
+        self.cookie.http_only = http_only;
+        self
+    }
+
+    /// Which requests from other sites carry the cookie.
+    pub fn cookie_same_site(mut self, same_site: SameSite) -> Self {
+        self.cookie.same_site = same_site;
+        self
+    }
+
+    /// Whether a browser keeps one cookie for each site that embeds this one (CHIPS), false by default. It goes with
+    /// [`SameSite::None`].
+    pub fn cookie_partitioned(mut self, partitioned: bool) -> Self {
+        self.cookie.partitioned = partitioned;
+        self
+    }
+
+    /// The prefix that is added to the cookie's name.
+    pub fn cookie_prefix(mut self, prefix: CookiePrefix) -> Self {
+        self.cookie.prefix = prefix;
+        self
+    }
+
+    /// Sets what these pairs of key and value name, with the keys of [`Config`]'s table. A key that is unknown or given
+    /// twice is an error.
+    pub fn with_pairs<K: AsRef<str>, V: AsRef<str>>(
+        self,
+        pairs: impl IntoIterator<Item = (K, V)>,
+    ) -> Result<Self, ConfigError> {
+        self.with_texts(Naming::Dotted, pairs)
+    }
+
+    /// Checks everything.
+    pub fn build(self) -> Result<Config, ConfigError> {
+        let naming = self.naming;
+        if let Some(name) = &self.store_type {
+            value::check_type(naming, name)?;
+        }
+        let lifetime = self
+            .lifetime
+            .or(self.preset.map(Preset::lifetime))
+            .unwrap_or(DEFAULT_LIFETIME);
+        value::check_duration(naming, ConfigKey::Lifetime, lifetime)?;
+        let absolute_lifetime = self
+            .absolute_lifetime
+            .unwrap_or(self.preset.map(Preset::absolute_lifetime));
+        if let Some(absolute) = absolute_lifetime {
+            value::check_duration(naming, ConfigKey::AbsoluteLifetime, absolute)?;
+        }
+        let size_limit = self.size_limit.unwrap_or(DEFAULT_SIZE_LIMIT);
+        value::check_size(naming, size_limit)?;
+        Ok(Config {
+            store_type: self.store_type,
+            url: self.url,
+            permanent: self.permanent,
+            lifetime,
+            absolute_lifetime,
+            size_limit,
+            cookie: Cookie::new(&self.cookie, naming)?,
+        })
+    }
+
+    pub(super) fn with_texts<K: AsRef<str>, V: AsRef<str>>(
+        mut self,
+        naming: Naming,
+        pairs: impl IntoIterator<Item = (K, V)>,
+    ) -> Result<Self, ConfigError> {
+        self.naming = naming;
+        let mut seen = Vec::new();
+        for (written, text) in pairs {
+            let written = written.as_ref();
+            let key = naming
+                .find(written)
+                .ok_or_else(|| ConfigError::unknown(naming, written))?;
+            if seen.contains(&key) {
+                return Err(ConfigError::GivenTwice {
+                    key: written.to_owned(),
+                });
+            }
+            seen.push(key);
+            let text = text.as_ref().trim_ascii();
+            self.set(Value { naming, key, text })?;
+        }
+        Ok(self)
+    }
+
+    fn set(&mut self, value: Value<'_>) -> Result<(), ConfigError> {
+        match value.key {
+            ConfigKey::Type => self.store_type = value.optional().map(str::to_owned),
+            ConfigKey::Url => self.url = value.optional().map(|url| Url(url.to_owned())),
+            ConfigKey::Permanent => self.permanent = value.boolean()?,
+            ConfigKey::Lifetime => self.lifetime = Some(value.duration()?),
+            ConfigKey::AbsoluteLifetime => {
+                self.absolute_lifetime = Some(value.optional_duration()?);
+            }
+            ConfigKey::SizeLimit => self.size_limit = Some(value.size()?),
+            ConfigKey::Preset => {
+                self.preset = value.optional().map(|_| value.preset()).transpose()?;
+            }
+            ConfigKey::CookieName => self.cookie.name = value.text.to_owned(),
+            ConfigKey::CookieDomain => {
+                self.cookie.domain = value.unless_none().map(str::to_owned);
+            }
+            ConfigKey::CookiePath => self.cookie.path = value.text.to_owned(),
+            ConfigKey::CookieSecure => self.cookie.secure = value.boolean()?,
+            ConfigKey::CookieHttpOnly => self.cookie.http_only = value.boolean()?,
+            ConfigKey::CookieSameSite => self.cookie.same_site = value.same_site()?,
+            ConfigKey::CookiePartitioned => self.cookie.partitioned = value.boolean()?,
+            ConfigKey::CookiePrefix => self.cookie.prefix = value.cookie_prefix()?,
+        }
+        Ok(())
+    }
+}
+
+/// Flask's, so that nobody is logged out earlier for changing over.
+const DEFAULT_LIFETIME: Duration = Duration::from_secs(31 * 24 * 60 * 60);
+
+const DEFAULT_SIZE_LIMIT: usize = 64 * 1024;
+
+/// Lifetimes for an authenticator assurance level of NIST SP 800-63B-4 (2.1.3, 2.2.3, 2.3.3).
+///
+/// | | idle (`lifetime`) | overall (`absolute_lifetime`) |
+/// | --- | --- | --- |
+/// | default | 31 days | none |
+/// | `Aal1` | 30 days | 30 days |
+/// | `Aal2` | 1 hour | 24 hours |
+/// | `Aal3` | 15 minutes | 12 hours |
+///
+/// The defaults are for sites where staying signed in matters more than a session left open: they deviate from every
+/// level, since nothing but idleness ends a session. ASVS 5.0 asks to document the timeouts and to justify what deviates
+/// from NIST (7.1.1), for an idle timeout (7.3.1, fulfilled by all four) and for an absolute one (7.3.2, fulfilled by the
+/// presets). AAL1 names no idle timeout. Both end a session on the server, whatever the cookie says.
+///
+/// ```
+/// use anysession::{Config, Preset};
+/// use std::time::Duration;
+///
+/// let config = Config::builder().preset(Preset::Aal2).build()?;
+/// assert_eq!(config.lifetime(), Duration::from_secs(60 * 60));
+/// assert_eq!(config.absolute_lifetime(), Some(Duration::from_secs(24 * 60 * 60)));
+///
+/// let stricter = Config::from_pairs([("preset", "aal2"), ("lifetime", "20m")])?;
+/// assert_eq!(stricter.lifetime(), Duration::from_secs(20 * 60));
+/// # Ok::<(), anysession::ConfigError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Preset {
+    /// Some assurance: one factor.
+    Aal1,
+    /// High confidence: two factors.
+    Aal2,
+    /// Very high confidence: two factors, one of them a hardware key.
+    Aal3,
+}
+
+impl Preset {
+    fn lifetime(self) -> Duration {
+        Duration::from_secs(match self {
+            Preset::Aal1 => 30 * 24 * 60 * 60,
+            Preset::Aal2 => 60 * 60,
+            Preset::Aal3 => 15 * 60,
+        })
+    }
+
+    fn absolute_lifetime(self) -> Duration {
+        Duration::from_secs(match self {
+            Preset::Aal1 => 30 * 24 * 60 * 60,
+            Preset::Aal2 => 24 * 60 * 60,
+            Preset::Aal3 => 12 * 60 * 60,
+        })
+    }
+}

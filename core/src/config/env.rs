@@ -1,0 +1,194 @@
+//! The environment. This is the only file that reads it.
+
+use std::ffi::OsString;
+
+use super::builder::ConfigBuilder;
+use super::error::ConfigError;
+use super::key::Naming;
+
+const PREFIX: &str = "SESSION_";
+
+/// Variables that begin like ours and are known to be somebody else's: X11 desktops tell their session manager's address
+/// in `SESSION_MANAGER`, so it is there in many a terminal.
+const FOREIGN: [&str; 1] = ["SESSION_MANAGER"];
+
+impl ConfigBuilder {
+    /// Sets what the process's environment names, as [`Config::from_env`](super::Config::from_env) does.
+    pub fn with_env(self) -> Result<Self, ConfigError> {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "this is the one place that reads the environment"
+        )]
+        let variables = std::env::vars_os();
+        self.with_variables(variables)
+    }
+
+    fn with_variables(
+        self,
+        variables: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<Self, ConfigError> {
+        let mut ours = Vec::new();
+        for (name, value) in variables {
+            let name = name.to_string_lossy();
+            if !name.starts_with(PREFIX) || FOREIGN.contains(&name.as_ref()) {
+                continue;
+            }
+            if Naming::Variable.find(&name).is_none() {
+                return Err(ConfigError::unknown(Naming::Variable, &name));
+            }
+            match value.into_string() {
+                Ok(value) => ours.push((name.into_owned(), value)),
+                Err(_) => {
+                    return Err(ConfigError::NotText {
+                        key: name.into_owned(),
+                    });
+                }
+            }
+        }
+        self.with_texts(Naming::Variable, ours)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::config::Config;
+
+    fn read(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let variables = variables
+            .iter()
+            .map(|(name, value)| (name.into(), value.into()));
+        ConfigBuilder::default().with_variables(variables)?.build()
+    }
+
+    #[test]
+    fn every_setting_has_a_variable() {
+        let config = read(&[
+            ("PATH", "/bin"),
+            ("SESSION_TYPE", "redis"),
+            ("SESSION_URL", "redis://cache:6379/0\n"),
+            ("SESSION_PERMANENT", "yes"),
+            ("SESSION_LIFETIME", "2w"),
+            ("SESSION_ABSOLUTE_LIFETIME", "31d"),
+            ("SESSION_SIZE_LIMIT", "1MiB"),
+            ("SESSION_PRESET", "aal3"),
+            ("SESSION_COOKIE_NAME", "shop"),
+            ("SESSION_COOKIE_DOMAIN", "Example.org"),
+            ("SESSION_COOKIE_PATH", "/shop"),
+            ("SESSION_COOKIE_SECURE", "on"),
+            ("SESSION_COOKIE_HTTP_ONLY", "0"),
+            ("SESSION_COOKIE_SAME_SITE", "None"),
+            ("SESSION_COOKIE_PARTITIONED", "TRUE"),
+            ("SESSION_COOKIE_PREFIX", "secure"),
+        ])
+        .unwrap();
+        assert_eq!(
+            config.to_string(),
+            "type=redis url=redis://cache:6379/0 permanent=true lifetime=14d absolute_lifetime=31d \
+             size_limit=1048576 cookie=\"__Secure-shop; Path=/shop; Domain=example.org; Secure; \
+             SameSite=None; Partitioned\""
+        );
+        assert_eq!(config.url(), Some("redis://cache:6379/0"));
+    }
+
+    #[test]
+    fn without_variables_the_defaults_hold() {
+        assert_eq!(read(&[]).unwrap(), Config::default());
+        let unset = [
+            ("SESSION_URL", ""),
+            ("SESSION_TYPE", ""),
+            ("SESSION_PRESET", " "),
+        ];
+        assert_eq!(read(&unset).unwrap(), Config::default());
+    }
+
+    #[test]
+    fn development_over_plain_http_takes_one_variable() {
+        let config = read(&[("SESSION_COOKIE_SECURE", "false")]).unwrap();
+        assert_eq!(config.cookie().name(), "id");
+    }
+
+    #[test]
+    fn a_misspelt_variable_is_an_error_that_lists_the_known_ones() {
+        let error = read(&[("SESSION_COOKIE_HTTPONLY", "true")])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.starts_with(
+                "SESSION_COOKIE_HTTPONLY is not a session setting \
+                 (did you mean `SESSION_COOKIE_HTTP_ONLY`?)"
+            ),
+            "{error}"
+        );
+        assert!(error.contains("SESSION_TYPE, SESSION_URL, "), "{error}");
+        assert!(read(&[("SESSION_LAYOUT", "flask")]).is_err());
+        assert!(read(&[("SESSION_", "x")]).is_err());
+        assert!(read(&[("SESSION_cookie_name", "x")]).is_err());
+    }
+
+    #[test]
+    fn a_desktops_variable_is_left_alone() {
+        let desktop = (
+            "SESSION_MANAGER",
+            "local/host:@/tmp/.ICE-unix/1,unix/host:/tmp/.ICE-unix/1",
+        );
+        let others = ("XDG_SESSION_ID", "1");
+        assert_eq!(read(&[desktop, others]).unwrap(), Config::default());
+    }
+
+    #[test]
+    fn an_error_calls_the_variable_by_its_name() {
+        let error = read(&[("SESSION_LIFETIME", "soon")])
+            .unwrap_err()
+            .to_string();
+        assert!(error.starts_with("SESSION_LIFETIME = \"soon\" "), "{error}");
+
+        let variables = [
+            ("SESSION_COOKIE_SECURE", "no"),
+            ("SESSION_COOKIE_SAME_SITE", "none"),
+        ];
+        let error = read(&variables).unwrap_err().to_string();
+        assert!(
+            error.starts_with("SESSION_COOKIE_SAME_SITE = \"none\" ")
+                && error.contains("set SESSION_COOKIE_SECURE to true"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn variables_override_what_the_application_chose() {
+        let application = Config::builder()
+            .lifetime(Duration::from_secs(60))
+            .cookie_name("app");
+        let variables = [("SESSION_LIFETIME".into(), "120".into())];
+        let config = application
+            .with_variables(variables)
+            .unwrap()
+            .build()
+            .unwrap();
+        assert_eq!(config.lifetime(), Duration::from_secs(120));
+        assert_eq!(config.cookie().name(), "__Host-app");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_value_that_is_not_text_is_a_clear_error_and_others_variables_do_not_matter() {
+        use std::os::unix::ffi::OsStringExt as _;
+
+        let broken = || OsString::from_vec(vec![b'p', 0xFF]);
+        let read = |name: &str| ConfigBuilder::default().with_variables([(name.into(), broken())]);
+        let error = read("SESSION_URL").unwrap_err();
+        assert_eq!(
+            error,
+            ConfigError::NotText {
+                key: "SESSION_URL".to_owned()
+            }
+        );
+        assert!(read("OTHER").is_ok());
+        assert!(read("SESSION_MANAGER").is_ok());
+        let named = (OsString::from_vec(b"SESSION_\xFF".to_vec()), "x".into());
+        assert!(ConfigBuilder::default().with_variables([named]).is_err());
+    }
+}

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anysession_axum::anysession::{self, Clock, Config, Drivers, Key, Sessions, SystemClock};
 use anysession_axum::{Session, SessionLayer, spawn_cleanup};
 use axum::extract::Request;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
@@ -164,20 +164,24 @@ fn page(page: &impl ToString) -> Response {
 /// Refuses the forms of other sites (CSRF). The cookie is SameSite=Lax, which does not stop a page on another port or a
 /// subdomain, nor a sign-in, which needs no cookie. All of it holds only as long as a GET changes nothing that matters.
 async fn refuse_other_sites(request: Request, next: Next) -> Response {
-    let header = |name| request.headers().get(name)?.to_str().ok();
-    let ours = match (header("sec-fetch-site"), header("origin")) {
-        (Some(site), _) => matches!(site, "same-origin" | "none"),
-        // A browser from before 2023: it tells scheme and host.
-        (None, Some(origin)) => {
-            let host = origin.split_once("://").map(|(_, host)| host);
-            host.is_some() && host == header("host")
-        }
-        (None, None) => true, // not a browser, so nobody's cookie
-    };
-    if ours || request.method().is_safe() {
+    if request.method().is_safe() || is_from_here(request.headers()) {
         next.run(request).await
     } else {
         problem(StatusCode::FORBIDDEN)
+    }
+}
+
+fn is_from_here(headers: &HeaderMap) -> bool {
+    let header = |name| headers.get(name)?.to_str().ok();
+    match (header("sec-fetch-site"), header("origin")) {
+        (Some(site), _) => matches!(site, "same-origin" | "none"),
+        (None, Some(origin)) => header("host") // a browser from before 2023
+            .is_some_and(|host| {
+                origin
+                    .split_once("://")
+                    .is_some_and(|(_, from)| from == host)
+            }),
+        (None, None) => true, // not a browser
     }
 }
 
@@ -203,10 +207,19 @@ impl IntoResponse for AppError {
 
 fn problem(status: StatusCode) -> Response {
     let status_code = status.as_u16();
-    (status, page(&Problem { status: status_code })).into_response()
+    (
+        status,
+        page(&Problem {
+            status: status_code,
+        }),
+    )
+        .into_response()
 }
 
-#[expect(clippy::disallowed_methods, reason = "the port is not a session's matter")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the port is not a session's matter"
+)]
 fn port() -> Result<u16, Box<dyn Error>> {
     match std::env::var("PORT") {
         Ok(port) => Ok(port.parse()?),

@@ -54,7 +54,11 @@ impl Browser {
             "prefs": settings,
         });
         let client = ClientBuilder::new(HttpConnector::new())
-            .capabilities([("goog:chromeOptions".to_owned(), options)].into_iter().collect())
+            .capabilities(
+                [("goog:chromeOptions".to_owned(), options)]
+                    .into_iter()
+                    .collect(),
+            )
             .connect(&address)
             .await?;
         Ok(Browser {
@@ -84,7 +88,10 @@ impl Browser {
 
     pub(crate) async fn switch_to_tab(&self, position: usize) -> Result {
         let mut tabs = self.client.windows().await?;
-        Ok(self.client.switch_to_window(tabs.swap_remove(position)).await?)
+        Ok(self
+            .client
+            .switch_to_window(tabs.swap_remove(position))
+            .await?)
     }
 
     pub(crate) async fn title(&self) -> Result<String> {
@@ -102,7 +109,11 @@ impl Browser {
 
     pub(crate) async fn fill(&self, css: &str, text: &str) -> Result {
         let field = self.client.wait().at_most(PATIENCE);
-        Ok(field.for_element(Locator::Css(css)).await?.send_keys(text).await?)
+        Ok(field
+            .for_element(Locator::Css(css))
+            .await?
+            .send_keys(text)
+            .await?)
     }
 
     pub(crate) async fn click(&self, css: &str) -> Result {
@@ -111,7 +122,6 @@ impl Browser {
     }
 
     /// Waits until the texts of all such elements are these.
-    #[track_caller]
     pub(crate) async fn expect(&self, css: &str, expected: &[&str]) -> Result {
         let mut seen = Vec::new();
         let shown = async {

@@ -22,17 +22,35 @@ fn main() -> ExitCode {
     arguments.test_threads.get_or_insert(2);
     let trials = vec![
         trial("a_reload_counts_up", a_reload_counts_up),
-        trial("a_wrong_password_is_told_once", a_wrong_password_is_told_once),
+        trial(
+            "a_wrong_password_is_told_once",
+            a_wrong_password_is_told_once,
+        ),
         trial("signing_in_changes_the_id", signing_in_changes_the_id),
-        trial("the_theme_survives_sign_in_and_restart", the_theme_survives_sign_in_and_restart),
-        trial("unremembered_it_ends_with_the_browser", unremembered_it_ends_with_the_browser),
-        trial("remembered_it_outlives_the_browser", remembered_it_outlives_the_browser),
-        trial("signing_out_in_one_tab_ends_the_other", signing_out_in_one_tab_ends_the_other),
+        trial(
+            "the_theme_survives_sign_in_and_restart",
+            the_theme_survives_sign_in_and_restart,
+        ),
+        trial(
+            "unremembered_it_ends_with_the_browser",
+            unremembered_it_ends_with_the_browser,
+        ),
+        trial(
+            "remembered_it_outlives_the_browser",
+            remembered_it_outlives_the_browser,
+        ),
+        trial(
+            "signing_out_in_one_tab_ends_the_other",
+            signing_out_in_one_tab_ends_the_other,
+        ),
         trial("one_device_ends_another", one_device_ends_another),
         trial("one_device_ends_all_others", one_device_ends_all_others),
         trial("it_survives_a_killed_server", it_survives_a_killed_server),
         trial("it_works_without_javascript", it_works_without_javascript),
-        trial("forms_of_other_sites_are_refused", forms_of_other_sites_are_refused),
+        trial(
+            "forms_of_other_sites_are_refused",
+            forms_of_other_sites_are_refused,
+        ),
         trial("what_a_user_types_is_escaped", what_a_user_types_is_escaped),
     ];
     libtest_mimic::run(&arguments, trials).exit_code()
@@ -56,7 +74,9 @@ async fn a_wrong_password_is_told_once() -> Result {
     let browser = Browser::open(profile.path()).await?;
     browser.goto(&server.address).await?;
     fill_in(&browser, "Ada", "guessed", Remember::No).await?;
-    browser.expect(".flash.error", &["Name or password is wrong."]).await?;
+    browser
+        .expect(".flash.error", &["Name or password is wrong."])
+        .await?;
     browser.expect("#user", &[]).await?;
     browser.reload().await?;
     browser.expect(".flash", &[]).await?;
@@ -68,9 +88,15 @@ async fn signing_in_changes_the_id() -> Result {
     let server = Server::start(folder.path()).await?;
     let browser = Browser::open(profile.path()).await?;
     browser.goto(&server.address).await?;
-    assert_eq!(browser.cookie("id").await?, None, "a look must not begin a session");
+    assert_eq!(
+        browser.cookie("id").await?,
+        None,
+        "a look must not begin a session"
+    );
     fill_in(&browser, "Ada", "guessed", Remember::No).await?;
-    browser.expect(".flash.error", &["Name or password is wrong."]).await?;
+    browser
+        .expect(".flash.error", &["Name or password is wrong."])
+        .await?;
     let anonymous = browser.cookie("id").await?;
     assert!(anonymous.is_some());
     fill_in(&browser, "Ada", "demo", Remember::No).await?;
@@ -90,18 +116,26 @@ async fn the_theme_survives_sign_in_and_restart() -> Result {
     let browser = Browser::open(profile.path()).await?;
     browser.goto(&server.address).await?;
     browser.click("[name=theme][value=dark]").await?;
-    browser.expect("[data-theme=dark] [aria-pressed=true]", &["Dark"]).await?;
+    browser
+        .expect("[data-theme=dark] [aria-pressed=true]", &["Dark"])
+        .await?;
     assert_eq!(browser.style("html", "color-scheme").await?, "dark");
     fill_in(&browser, "Ada", "demo", Remember::Yes).await?;
     browser.expect("#user", &["Ada"]).await?;
-    browser.expect("[data-theme=dark] [aria-pressed=true]", &["Dark"]).await?;
+    browser
+        .expect("[data-theme=dark] [aria-pressed=true]", &["Dark"])
+        .await?;
     browser.quit().await?;
 
     let browser = Browser::open(profile.path()).await?;
     browser.goto(&server.address).await?;
-    browser.expect("[data-theme=dark] [aria-pressed=true]", &["Dark"]).await?;
+    browser
+        .expect("[data-theme=dark] [aria-pressed=true]", &["Dark"])
+        .await?;
     browser.click("[name=theme][value=light]").await?;
-    browser.expect("[data-theme=light] [aria-pressed=true]", &["Light"]).await?;
+    browser
+        .expect("[data-theme=light] [aria-pressed=true]", &["Light"])
+        .await?;
     browser.expect("#user", &["Ada"]).await?;
     browser.quit().await
 }
@@ -111,7 +145,12 @@ async fn unremembered_it_ends_with_the_browser() -> Result {
     let server = Server::start(folder.path()).await?;
     let browser = Browser::open(profile.path()).await?;
     sign_in(&browser, &server, "Ada", Remember::No).await?;
-    browser.expect("#permanent", &["You are signed out when this browser is closed."]).await?;
+    browser
+        .expect(
+            "#permanent",
+            &["You are signed out when this browser is closed."],
+        )
+        .await?;
     browser.quit().await?;
 
     let browser = Browser::open(profile.path()).await?;
@@ -160,14 +199,18 @@ async fn signing_out_in_one_tab_ends_the_other() -> Result {
 async fn one_device_ends_another() -> Result {
     let (folder, [here, there]) = (TempDir::new()?, [TempDir::new()?, TempDir::new()?]);
     let server = Server::start(folder.path()).await?;
-    let (here, there) = (Browser::open(here.path()).await?, Browser::open(there.path()).await?);
+    let (here, there) = (
+        Browser::open(here.path()).await?,
+        Browser::open(there.path()).await?,
+    );
     sign_in(&there, &server, "Ada", Remember::Yes).await?;
     there.expect(".devices .badge", &["this device"]).await?;
     sign_in(&here, &server, "Ada", Remember::No).await?;
     here.expect(".devices .badge", &["this device"]).await?;
     here.expect(".devices button", &["End", "End"]).await?;
     here.click(".devices li:not(:has(.badge)) button").await?;
-    here.expect(".flash", &["That device is signed out."]).await?;
+    here.expect(".flash", &["That device is signed out."])
+        .await?;
     here.expect(".devices button", &["End"]).await?;
 
     there.reload().await?;
@@ -181,7 +224,10 @@ async fn one_device_ends_another() -> Result {
 async fn one_device_ends_all_others() -> Result {
     let (folder, [here, there]) = (TempDir::new()?, [TempDir::new()?, TempDir::new()?]);
     let server = Server::start(folder.path()).await?;
-    let (here, there) = (Browser::open(here.path()).await?, Browser::open(there.path()).await?);
+    let (here, there) = (
+        Browser::open(here.path()).await?,
+        Browser::open(there.path()).await?,
+    );
     sign_in(&there, &server, "Ada", Remember::Yes).await?;
     there.expect("#end-others", &[]).await?;
     sign_in(&here, &server, "Ada", Remember::No).await?;
@@ -215,12 +261,16 @@ async fn it_works_without_javascript() -> Result {
     let (folder, profile) = (TempDir::new()?, TempDir::new()?);
     let server = Server::start(folder.path()).await?;
     let browser = Browser::open_without_scripts(profile.path()).await?;
-    browser.goto("data:text/html,<title>off</title><script>document.title='on'</script>").await?;
+    browser
+        .goto("data:text/html,<title>off</title><script>document.title='on'</script>")
+        .await?;
     assert_eq!(browser.title().await?, "off");
     sign_in(&browser, &server, "Ada", Remember::Yes).await?;
     browser.expect(".flash", &["Welcome, Ada."]).await?;
     browser.click("[name=theme][value=dark]").await?;
-    browser.expect("[data-theme=dark] [aria-pressed=true]", &["Dark"]).await?;
+    browser
+        .expect("[data-theme=dark] [aria-pressed=true]", &["Dark"])
+        .await?;
     browser.expect("#visits", &["2"]).await?;
     browser.click("#sign-out").await?;
     browser.expect(".flash", &["You are signed out."]).await?;
@@ -250,7 +300,9 @@ async fn what_a_user_types_is_escaped() -> Result {
     let browser = Browser::open(profile.path()).await?;
     let name = "<b>Bobby</b> & \"Söhne\"";
     sign_in(&browser, &server, name, Remember::No).await?;
-    browser.expect(".flash", &[&format!("Welcome, {name}.")]).await?;
+    browser
+        .expect(".flash", &[&format!("Welcome, {name}.")])
+        .await?;
     browser.expect("main b", &[]).await?;
     browser.quit().await
 }
@@ -282,7 +334,9 @@ where
     F: Future<Output = Result> + 'static,
 {
     Trial::ignorable_test(name, move || {
-        let missing = ["chromium", "chromedriver"].into_iter().find(|program| !is_on_path(program));
+        let missing = ["chromium", "chromedriver"]
+            .into_iter()
+            .find(|program| !is_on_path(program));
         match missing.map(|program| format!("{program} is not on the PATH")) {
             None => run(test()),
             Some(why) if variable("ANYSESSION_REQUIRE_ALL").is_none() => {
@@ -294,7 +348,9 @@ where
 }
 
 fn run(test: impl Future<Output = Result>) -> std::result::Result<Completion, Failed> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let bounded = async { tokio::time::timeout(Duration::from_secs(120), test).await };
     runtime.block_on(bounded)??;
     Ok(Completion::Completed)
@@ -305,7 +361,10 @@ fn is_on_path(program: &str) -> bool {
     std::env::split_paths(&path).any(|folder| Path::new(&folder).join(program).is_file())
 }
 
-#[expect(clippy::disallowed_methods, reason = "not a session's setting, but the test's")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "not a session's setting, but the test's"
+)]
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }

@@ -4,12 +4,15 @@
 //! form that is posted.
 
 mod ago;
+mod forms;
 
 use std::fmt;
 
 use anysession::{Flash, SessionInfo, Timestamp};
 use askama::Template;
 use serde::{Deserialize, Serialize};
+
+pub use forms::{ChosenTheme, Credentials, Device};
 
 /// The stylesheet, to be served as `/style.css`.
 pub const STYLE: &str = include_str!("../templates/style.css");

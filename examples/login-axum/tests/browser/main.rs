@@ -172,7 +172,7 @@ async fn remembered_it_outlives_the_browser() -> Result {
     browser.goto(&server.address).await?;
     browser.expect("#user", &["Ada"]).await?;
     browser.expect("#visits", &["2"]).await?;
-    let remembered = "This browser remembers you, also when it was closed.";
+    let remembered = "This browser remembers you, even after it was closed.";
     browser.expect("#permanent", &[remembered]).await?;
     browser.quit().await
 }

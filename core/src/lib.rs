@@ -22,6 +22,7 @@ mod sessions;
 mod slot;
 mod store;
 mod users;
+mod value;
 
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use config::{Config, ConfigBuilder, ConfigError, Preset};
@@ -33,6 +34,7 @@ pub use flash::{Flash, Flashes};
 pub use id::{OsRandom, Random, RandomError, StoreKey};
 pub use key::{AsKey, Key};
 pub use lifecycle::Outcome;
+pub use memory::MemoryStore;
 pub use session::Session;
 pub use sessions::Sessions;
 pub use slot::{Claim, Close, CloseError, HeaderLine, ResponseHeaders, Slot};

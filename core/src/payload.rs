@@ -250,7 +250,7 @@ fn skip(bytes: &[u8], at: usize) -> Option<usize> {
 
 /// The end of one marker with its own bytes, and how many values it opens.
 #[inline]
-fn skip_one(bytes: &[u8], at: usize) -> Option<(usize, u64)> {
+pub(crate) fn skip_one(bytes: &[u8], at: usize) -> Option<(usize, u64)> {
     let marker = *bytes.get(at)?;
     let body = at + 1;
     let sized = |width: usize, extra: usize| {

@@ -16,6 +16,7 @@ use crate::lifecycle::{Fate, Outcome};
 use crate::payload::Payload;
 use crate::record::{Found, Record};
 use crate::slot::{State, Visit};
+use crate::value::{decode, encode};
 
 /// The session of one request.
 ///
@@ -420,14 +421,6 @@ impl State {
             None => self.wish.changes.view(&Payload::empty(), key),
         }
     }
-}
-
-fn encode<T: Serialize + ?Sized>(key: &str, value: &T) -> Result<Vec<u8>, Error> {
-    rmp_serde::to_vec_named(value).map_err(|error| Error::encode(key, error))
-}
-
-fn decode<T: DeserializeOwned>(key: &str, bytes: &[u8]) -> Result<T, Error> {
-    rmp_serde::from_slice(bytes).map_err(|error| Error::decode::<T>(key, error))
 }
 
 fn changed<T>(key: &str, old: Option<&[u8]>, change: &dyn Fn(&mut T)) -> Result<(T, Vec<u8>), Error>

@@ -1,1 +1,37 @@
-//! Conformance suites.
+//! The suites that every anysession store and adapter passes, ours or anyone's.
+//!
+//! A store crate proves that it keeps the contract of [`anysession::Store`] with this file, `tests/suite.rs`
+//! (and `[[test]] name = "suite"`, `harness = false` in its `Cargo.toml`):
+//!
+//! ```no_run
+//! use std::{process::ExitCode, sync::Arc};
+//!
+//! use anysession::Store;
+//! use anysession_testkit::{ReferenceStore, run, store_suite};
+//!
+//! fn main() -> ExitCode {
+//!     run([store_suite("reference", || async {
+//!         Arc::new(ReferenceStore::new()) as Arc<dyn Store> // your store here
+//!     })])
+//! }
+//! ```
+//!
+//! `cargo test` then runs one trial per rule of the contract, named in its words, and takes the usual filters:
+//! `cargo test --test suite -- touch`.
+//!
+//! A backend that is not there is [said to be absent](Suite::absent), which counts as ignored and never as passed.
+//!
+//! Beside the suites there is what tests of a session engine need: a [clock that a test sets](TestClock), a
+//! [store that fails as told](FaultyStore), and the contract as the [simplest store that keeps it](ReferenceStore).
+
+mod clock;
+mod faulty;
+mod reference;
+mod store;
+mod suite;
+
+pub use clock::TestClock;
+pub use faulty::{Call, Counts, Fault, FaultyStore, Gate, Stopped, Verb};
+pub use reference::ReferenceStore;
+pub use store::{LAST_EXACT_DEADLINE, store_suite};
+pub use suite::{Failure, Outcome, Suite, run};

@@ -13,7 +13,7 @@ use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Form, Router};
-use login_pages::{Account, ChosenTheme, Credentials, Device, Problem, SignIn, Theme};
+use login_pages::{Account, Choice, Credentials, Device, Problem, SignIn, Theme};
 use tracing_subscriber::EnvFilter;
 
 const THEME: Key<Theme> = Key::new("theme");
@@ -30,8 +30,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // What the SESSION_* variables say wins over this. Where there is HTTPS, leave `cookie_secure(false)` out.
     let config = Config::builder()
         .url("file://./sessions")
-        .cookie_secure(false);
-    let config = config.with_env()?.build()?;
+        .cookie_secure(false)
+        .with_env()?
+        .build()?;
     let drivers = Drivers::default().with(anysession_fs::DRIVER);
     let sessions = Sessions::connect(config, &drivers).await?;
     let cleanup = spawn_cleanup(&sessions, Duration::from_secs(60 * 60));
@@ -47,10 +48,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .layer(middleware::from_fn(refuse_other_sites))
         .layer(SessionLayer::new(sessions.clone()));
 
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the port is not the session's matter"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "not a session's setting")]
     let port = std::env::var("PORT").map_or(Ok(3000), |port| port.parse())?;
     let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
     println!("Open http://{}", listener.local_addr()?);
@@ -70,10 +68,8 @@ async fn home(session: Session) -> Result<Response, AppError> {
     let messages = session.take_flashes()?;
     let Some(user) = session.user() else {
         session.save().await?; // now, so that no other request shows these messages
-        return Ok(page(&SignIn {
-            theme,
-            messages: messages.to_vec(),
-        }));
+        let messages = messages.to_vec();
+        return Ok(page(&SignIn { theme, messages }));
     };
     let visits = session.update(VISITS, |visits| *visits += 1)?;
     session.save().await?;
@@ -105,10 +101,7 @@ async fn sign_out(session: Session) -> Result<Redirect, AppError> {
     Ok(Redirect::to("/"))
 }
 
-async fn choose_theme(
-    session: Session,
-    Form(form): Form<ChosenTheme>,
-) -> Result<Redirect, AppError> {
+async fn choose_theme(session: Session, Form(form): Form<Choice>) -> Result<Redirect, AppError> {
     session.insert(THEME, form.theme)?;
     Ok(Redirect::to("/"))
 }
@@ -138,13 +131,7 @@ fn page(page: &impl ToString) -> Response {
 }
 
 fn problem(status: StatusCode) -> Response {
-    (
-        status,
-        page(&Problem {
-            status: status.as_u16(),
-        }),
-    )
-        .into_response()
+    (status, page(&Problem(status.as_u16()))).into_response()
 }
 
 /// Refuses the forms of other sites (CSRF). The cookie is SameSite=Lax, but that does not stop a page of another port
@@ -159,12 +146,14 @@ async fn refuse_other_sites(request: Request, next: Next) -> Response {
 
 fn is_from_here(headers: &HeaderMap) -> bool {
     let header = |name| headers.get(name)?.to_str().ok();
-    let host = |url: &str| url.split_once("://").map(|(_, host)| host.to_owned());
-    match (header("sec-fetch-site"), header("origin").map(host)) {
-        (Some(site), _) => matches!(site, "same-origin" | "none"),
-        (None, Some(host)) => host.is_some() && host.as_deref() == header("host"), // an old browser
-        (None, None) => true,                                                      // no browser
+    if let Some(site) = header("sec-fetch-site") {
+        return matches!(site, "same-origin" | "none");
     }
+    // An old browser tells only the origin; who tells neither is no browser.
+    let Some(origin) = header("origin") else {
+        return true;
+    };
+    header("host").is_some_and(|host| origin.ends_with(&format!("://{host}")))
 }
 
 /// A session that could not be used, as a page. What fails after the handler, the layer answers, without a page.

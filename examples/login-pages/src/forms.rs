@@ -26,7 +26,7 @@ impl Credentials {
 
 /// To `/theme`.
 #[derive(Clone, Copy, Debug, Deserialize)]
-pub struct ChosenTheme {
+pub struct Choice {
     /// The choice.
     pub theme: Theme,
 }

@@ -12,7 +12,7 @@ use anysession::{Flash, SessionInfo, Timestamp};
 use askama::Template;
 use serde::{Deserialize, Serialize};
 
-pub use forms::{ChosenTheme, Credentials, Device};
+pub use forms::{Choice, Credentials, Device};
 
 /// The stylesheet, to be served as `/style.css`.
 pub const STYLE: &str = include_str!("../templates/style.css");
@@ -85,15 +85,7 @@ impl Account<'_> {
     }
 }
 
-/// For a request that could not be served.
+/// For a request that could not be served, with the status of its response.
 #[derive(Debug, Template)]
 #[template(path = "problem.html")]
-pub struct Problem {
-    /// The status of the response.
-    pub status: u16,
-}
-
-impl Problem {
-    // The session is what failed, so its theme is out of reach.
-    const THEME: Theme = Theme::Auto;
-}
+pub struct Problem(pub u16);

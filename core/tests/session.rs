@@ -1,0 +1,363 @@
+//! Sessions as an application and an adapter see them, on a store in memory.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anysession::{Config, Error, Key, MemoryStore, Outcome, Session, Sessions, Slot};
+use anysession_testkit::TestClock;
+
+struct Site {
+    sessions: Sessions,
+    clock: TestClock,
+}
+
+fn site() -> Site {
+    let clock = TestClock::default();
+    let store = Arc::new(MemoryStore::new());
+    Site {
+        sessions: Sessions::new(Config::default(), store).with_clock(clock.clone()),
+        clock,
+    }
+}
+
+/// A visitor's cookie.
+#[derive(Clone, Default)]
+struct Browser(Option<String>);
+
+impl Browser {
+    async fn open(&self, site: &Site) -> (Slot, Session) {
+        let slot = site.sessions.slot();
+        let header = self.0.as_ref().map(|cookie| cookie.clone().into_bytes());
+        let claim = slot.open(header.iter().map(Vec::as_slice));
+        let session = slot.load(claim).await.unwrap();
+        (slot, session)
+    }
+
+    /// Takes the response's cookie, as a browser does.
+    async fn close(&mut self, slot: &Slot, outcome: Outcome) -> Option<String> {
+        let headers = slot.close(outcome).await.unwrap();
+        let line = headers
+            .into_lines()
+            .find(|line| line.name == "set-cookie")?;
+        let pair = line.value.split(';').next().unwrap().to_owned();
+        self.0 = (!line.value.contains("Max-Age=0")).then_some(pair);
+        Some(line.value.into_owned())
+    }
+
+    async fn visit<T, F: Future<Output = T>>(
+        &mut self,
+        site: &Site,
+        handler: impl FnOnce(Session) -> F,
+    ) -> T {
+        let (slot, session) = self.open(site).await;
+        let result = handler(session).await;
+        self.close(&slot, Outcome::Succeeded).await;
+        result
+    }
+}
+
+#[tokio::test]
+async fn what_was_inserted_is_there_in_the_next_request() {
+    let (site, mut browser) = (site(), Browser::default());
+    browser
+        .visit(&site, async |session| session.insert("n", 7_u8).unwrap())
+        .await;
+    let n = browser
+        .visit(&site, async |session| session.get::<u8>("n").unwrap())
+        .await;
+    assert_eq!(n, Some(7));
+}
+
+#[tokio::test]
+async fn a_typed_key_carries_its_type() {
+    const COLOURS: Key<Vec<String>> = Key::new("colours");
+    let (site, mut browser) = (site(), Browser::default());
+    let add = async |session: Session| {
+        session
+            .update(COLOURS, |colours| colours.push("green".to_owned()))
+            .unwrap()
+            .len()
+    };
+    assert_eq!(browser.visit(&site, add).await, 1);
+    assert_eq!(browser.visit(&site, add).await, 2);
+}
+
+#[tokio::test]
+async fn a_value_of_another_type_is_an_error_and_stays() {
+    let (site, mut browser) = (site(), Browser::default());
+    browser
+        .visit(&site, async |session| session.insert("n", "text").unwrap())
+        .await;
+    browser
+        .visit(&site, async |session| {
+            assert!(matches!(session.get::<u8>("n"), Err(Error::Decode { .. })));
+            assert!(matches!(
+                session.update("n", |n: &mut u8| *n += 1),
+                Err(Error::Decode { .. })
+            ));
+        })
+        .await;
+    let text = browser
+        .visit(&site, async |session| session.get::<String>("n").unwrap())
+        .await;
+    assert_eq!(text.as_deref(), Some("text"));
+}
+
+#[tokio::test]
+async fn a_value_that_is_too_large_fails_at_insert() {
+    let (site, mut browser) = (site(), Browser::default());
+    browser
+        .visit(&site, async |session| {
+            session.insert("small", 1).unwrap();
+            let error = session.insert("large", "x".repeat(70_000)).unwrap_err();
+            assert!(
+                matches!(error, Error::TooLarge { limit: 65_536, .. }),
+                "{error}"
+            );
+            // Replacing counts what it replaces.
+            for _ in 0..3 {
+                session.insert("half", "x".repeat(40_000)).unwrap();
+            }
+        })
+        .await;
+    let keys = browser.visit(&site, async |session| session.keys()).await;
+    assert_eq!(keys, ["small", "half"]);
+}
+
+#[tokio::test]
+async fn an_update_may_use_the_session_it_changes() {
+    let (site, mut browser) = (site(), Browser::default());
+    browser
+        .visit(&site, async |session| {
+            session.insert("step", 5_u32).unwrap();
+            let inner = session.clone();
+            let n = session.update("n", move |n: &mut u32| {
+                *n += inner.get::<u32>("step").unwrap().unwrap_or_default();
+            });
+            assert_eq!(n.unwrap(), 5);
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn overlapping_updates_are_all_kept() {
+    let (site, mut browser) = (site(), Browser::default());
+    browser
+        .visit(&site, async |session| session.insert("n", 0_u32).unwrap())
+        .await;
+    let mut open = Vec::new();
+    for _ in 0..20 {
+        let (slot, session) = browser.open(&site).await;
+        session.update("n", |n: &mut u32| *n += 1).unwrap();
+        open.push(slot);
+    }
+    for slot in &open {
+        browser.close(slot, Outcome::Succeeded).await;
+    }
+    let n = browser
+        .visit(&site, async |session| session.get::<u32>("n").unwrap())
+        .await;
+    assert_eq!(n, Some(20));
+}
+
+#[tokio::test]
+async fn a_logged_out_session_stays_dead() {
+    let (site, mut browser) = (site(), Browser::default());
+    browser
+        .visit(&site, async |session| session.log_in("alice").unwrap())
+        .await;
+    let stale = browser.clone();
+    let (slot, session) = browser.open(&site).await;
+    session.insert("late", true).unwrap();
+    let mut other_tab = browser.clone();
+    other_tab
+        .visit(&site, async |session| session.destroy())
+        .await;
+    assert_eq!(other_tab.0, None);
+
+    assert_eq!(browser.close(&slot, Outcome::Succeeded).await, None);
+    let (_, session) = stale.open(&site).await;
+    assert_eq!((session.user(), session.contains("late")), (None, false));
+}
+
+#[tokio::test]
+async fn destroy_and_insert_in_one_request_begin_a_fresh_session() {
+    let (site, mut browser) = (site(), Browser::default());
+    browser
+        .visit(&site, async |session| session.insert("old", 1).unwrap())
+        .await;
+    let before = browser.0.clone();
+    browser
+        .visit(&site, async |session| {
+            session.destroy();
+            assert!(!session.contains("old"));
+            session.insert("new", 2).unwrap();
+        })
+        .await;
+    assert_ne!(browser.0, before);
+    let keys = browser.visit(&site, async |session| session.keys()).await;
+    assert_eq!(keys, ["new"]);
+}
+
+#[tokio::test]
+async fn logging_in_keeps_a_visitors_data_and_clears_another_users() {
+    let (site, mut browser) = (site(), Browser::default());
+    browser
+        .visit(&site, async |session| session.insert("cart", 3).unwrap())
+        .await;
+    let anonymous = browser.0.clone();
+    browser
+        .visit(&site, async |session| session.log_in("alice").unwrap())
+        .await;
+    assert_ne!(browser.0, anonymous);
+    browser
+        .visit(&site, async |session| {
+            assert_eq!(session.get::<u8>("cart").unwrap(), Some(3));
+            session.insert("before", 1).unwrap();
+            session.log_in("bob").unwrap();
+            assert_eq!(session.user().as_deref(), Some("bob"));
+            assert!(session.keys().is_empty());
+            session.insert("after", 1).unwrap();
+        })
+        .await;
+    browser
+        .visit(&site, async |session| {
+            assert_eq!(session.user().as_deref(), Some("bob"));
+            assert_eq!(session.keys(), ["after"]);
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn a_sign_in_grows_old() {
+    let (site, mut browser) = (site(), Browser::default());
+    let hour = Duration::from_secs(3600);
+    browser
+        .visit(&site, async |session| {
+            assert!(matches!(
+                session.require_recent(hour),
+                Err(Error::NotSignedIn)
+            ));
+            session.log_in(42).unwrap();
+            session.require_recent(hour).unwrap();
+        })
+        .await;
+    site.clock.advance(hour + Duration::from_millis(1));
+    let recent = browser
+        .visit(&site, async |session| session.require_recent(hour))
+        .await;
+    assert!(matches!(recent, Err(Error::SignInTooOld { .. })));
+}
+
+#[tokio::test]
+async fn a_flash_is_taken_exactly_once_by_requests_that_save() {
+    let (site, mut browser) = (site(), Browser::default());
+    browser
+        .visit(&site, async |session| {
+            session.flash("info", "saved").unwrap();
+            session.flash("error", "failed").unwrap();
+        })
+        .await;
+    let (first_slot, first) = browser.open(&site).await;
+    let (second_slot, second) = browser.open(&site).await;
+    let first_taken = first.take_flashes_of("info").unwrap();
+    let second_taken = second.take_flashes().unwrap();
+    assert_eq!(
+        (first_taken.to_vec().len(), second_taken.to_vec().len()),
+        (1, 2)
+    );
+    first.save().await.unwrap();
+    second.save().await.unwrap();
+    let messages = |flashes: anysession::Flashes| {
+        flashes
+            .into_iter()
+            .map(|flash| flash.message)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(messages(first_taken), ["saved"]);
+    assert_eq!(messages(second_taken), ["failed"]);
+    browser.close(&first_slot, Outcome::Succeeded).await;
+    browser.close(&second_slot, Outcome::Succeeded).await;
+    let left = browser
+        .visit(&site, async |session| session.take_flashes().unwrap())
+        .await;
+    assert!(left.is_empty());
+}
+
+#[tokio::test]
+async fn a_user_ends_the_other_sessions() {
+    let site = site();
+    let (mut phone, mut laptop) = (Browser::default(), Browser::default());
+    phone
+        .visit(&site, async |session| session.log_in("alice").unwrap())
+        .await;
+    laptop
+        .visit(&site, async |session| session.log_in("alice").unwrap())
+        .await;
+    // A tombstone of this very session is in the index too, and must not lead to its end.
+    laptop
+        .visit(&site, async |session| session.regenerate_id().unwrap())
+        .await;
+    let ended = laptop
+        .visit(&site, async |session| {
+            let list = session.sessions().await.unwrap();
+            assert_eq!(list.iter().filter(|info| info.current).count(), 1);
+            assert_eq!(list.len(), 2);
+            session.end_other_sessions().await.unwrap()
+        })
+        .await;
+    assert_eq!(ended, 1);
+    assert_eq!(
+        phone.visit(&site, async |session| session.user()).await,
+        None
+    );
+    assert_eq!(
+        laptop
+            .visit(&site, async |session| session.user())
+            .await
+            .as_deref(),
+        Some("alice")
+    );
+}
+
+#[tokio::test]
+async fn a_change_after_the_response_is_kept_by_save() {
+    let (site, mut browser) = (site(), Browser::default());
+    browser
+        .visit(&site, async |session| session.insert("n", 1).unwrap())
+        .await;
+    let (slot, session) = browser.open(&site).await;
+    browser.close(&slot, Outcome::Succeeded).await;
+    session.insert("n", 2).unwrap();
+    session.save().await.unwrap();
+    assert!(matches!(
+        session.log_in("alice"),
+        Err(Error::AfterResponse { .. })
+    ));
+    assert_eq!(
+        browser
+            .visit(&site, async |session| session.get::<u8>("n").unwrap())
+            .await,
+        Some(2)
+    );
+
+    let (slot, session) = Browser::default().open(&site).await;
+    browser.close(&slot, Outcome::Succeeded).await;
+    session.insert("n", 1).unwrap();
+    assert!(matches!(
+        session.save().await,
+        Err(Error::AfterResponse { .. })
+    ));
+}
+
+#[tokio::test]
+async fn expired_sessions_are_deleted() {
+    let (site, mut browser) = (site(), Browser::default());
+    browser
+        .visit(&site, async |session| session.insert("n", 1).unwrap())
+        .await;
+    assert_eq!(site.sessions.delete_expired().await.unwrap(), 0);
+    site.clock.advance(Duration::from_secs(31 * 86_400));
+    assert_eq!(site.sessions.delete_expired().await.unwrap(), 1);
+}

@@ -1,0 +1,176 @@
+//! What a developer runs: `cargo xtask help` lists it.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command-line tool prints"
+)]
+
+mod packages;
+
+use std::process::{Command, ExitCode};
+
+const HELP: &str = "\
+cargo xtask test          everything; installs what is missing, fails on an absent server or browser
+cargo xtask test --deep   also the model of three overlapping requests (minutes)
+cargo xtask bench         side by side with the peers; prints a table
+cargo xtask check         formatting, clippy and documentation, warnings denied
+cargo xtask help          this list";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let done = match args[..] {
+        ["test"] => test(),
+        ["test", "--deep"] => test().and_then(|()| deep()),
+        ["bench", ref rest @ ..] => bench(rest),
+        ["check"] => check(),
+        ["help"] => {
+            println!("{HELP}");
+            Ok(())
+        }
+        _ => Err(format!(
+            "there is no `cargo xtask {}`; there is:\n{HELP}",
+            args.join(" ")
+        )),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("xtask: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn test() -> Result<(), String> {
+    packages::install_missing()?;
+    // The crates are compiled by the compiler; what only cargo knows, their dependencies, is checked here.
+    core_depends_on_no_runtime()?;
+    cargo(&["test", "--workspace"])
+}
+
+fn deep() -> Result<(), String> {
+    cargo(&[
+        "test",
+        "--release",
+        "-p",
+        "anysession",
+        "--lib",
+        "--",
+        "--ignored",
+        "--nocapture",
+    ])
+}
+
+fn bench(rest: &[&str]) -> Result<(), String> {
+    let run = [
+        "run",
+        "--profile",
+        "bench",
+        "-p",
+        "anysession-benches",
+        "--",
+    ];
+    cargo(&[&run[..], rest].concat())
+}
+
+fn check() -> Result<(), String> {
+    cargo(&["fmt", "--all", "--check"])?;
+    cargo(&[
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ])?;
+    run(Command::new("cargo")
+        .args([
+            "doc",
+            "--workspace",
+            "--no-deps",
+            "--document-private-items",
+        ])
+        .env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+/// Architecture invariant: the core depends on no framework, no backend and no async runtime. Of tokio it may use what
+/// needs no runtime.
+fn core_depends_on_no_runtime() -> Result<(), String> {
+    let tree = [
+        "tree",
+        "-p",
+        "anysession",
+        "-e",
+        "normal",
+        "--prefix",
+        "none",
+        "-f",
+        "{p} {f}",
+    ];
+    let output = Command::new("cargo")
+        .args(tree)
+        .output()
+        .map_err(|error| error.to_string())?;
+    let tree = String::from_utf8_lossy(&output.stdout);
+    if !output.status.success() || tree.is_empty() {
+        return Err(format!(
+            "cargo tree failed: {}",
+            String::from_utf8_lossy(&output.stderr)
+        ));
+    }
+    const FORBIDDEN: [&str; 12] = [
+        "actix",
+        "axum",
+        "hyper",
+        "poem",
+        "rocket",
+        "http",
+        "tower",
+        "redis",
+        "sqlx",
+        "mio",
+        "async-std",
+        "smol",
+    ];
+    for line in tree.lines() {
+        let mut words = line.split_whitespace();
+        let name = words.next().unwrap_or_default();
+        if FORBIDDEN
+            .iter()
+            .any(|forbidden| name.starts_with(forbidden))
+        {
+            return Err(format!("the core must not depend on {name}"));
+        }
+        let runtime = ["rt", "net", "fs", "time", "process", "signal"];
+        let features = words.next_back().unwrap_or_default();
+        if name == "tokio"
+            && features
+                .split(',')
+                .any(|feature| runtime.contains(&feature))
+        {
+            return Err(format!(
+                "the core must not use a runtime: tokio has the features {features}"
+            ));
+        }
+    }
+    println!("the core depends on no framework, no backend and no runtime");
+    Ok(())
+}
+
+fn cargo(args: &[&str]) -> Result<(), String> {
+    // An absent server is a failure here, and an ignored test elsewhere.
+    run(Command::new("cargo")
+        .args(args)
+        .env("ANYSESSION_REQUIRE_ALL", "1"))
+}
+
+fn run(command: &mut Command) -> Result<(), String> {
+    println!("$ {command:?}");
+    match command.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("{command:?} ended with {status}")),
+        Err(error) => Err(format!("{command:?} could not be started: {error}")),
+    }
+}

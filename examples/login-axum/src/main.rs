@@ -123,7 +123,7 @@ async fn style() -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/css")], login_pages::STYLE)
 }
 
-/// A page for its visitor alone. The browser does not keep it, so that "back" shows nothing after signing out.
+/// A page for its visitor alone. With `no-store`, "back" does not show it any more after signing out.
 fn page(page: &impl ToString) -> Response {
     let security = (header::CONTENT_SECURITY_POLICY, login_pages::POLICY);
     let headers = [security, (header::CACHE_CONTROL, "no-store")];

@@ -80,6 +80,10 @@ impl Browser {
         Ok(self.client.refresh().await?)
     }
 
+    pub(crate) async fn back(&self) -> Result {
+        Ok(self.client.back().await?)
+    }
+
     /// Opens another tab and goes on there; [`switch_to_tab`](Self::switch_to_tab) counts from 0.
     pub(crate) async fn open_tab(&self) -> Result {
         let tab = self.client.new_window(true).await?;

@@ -16,49 +16,36 @@ use server::Server;
 
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
+/// Each function is a trial of its name.
+macro_rules! trials {
+    ($($test:ident),* $(,)?) => { vec![$(trial(stringify!($test), $test)),*] };
+}
+
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     // Each trial runs a browser of its own, or two.
     arguments.test_threads.get_or_insert(2);
-    let trials = vec![
-        trial("a_reload_counts_up", a_reload_counts_up),
-        trial(
-            "a_wrong_password_is_told_once",
-            a_wrong_password_is_told_once,
-        ),
-        trial("signing_in_changes_the_id", signing_in_changes_the_id),
-        trial(
-            "the_theme_survives_sign_in_and_restart",
-            the_theme_survives_sign_in_and_restart,
-        ),
-        trial(
-            "unremembered_it_ends_with_the_browser",
-            unremembered_it_ends_with_the_browser,
-        ),
-        trial(
-            "remembered_it_outlives_the_browser",
-            remembered_it_outlives_the_browser,
-        ),
-        trial(
-            "signing_out_in_one_tab_ends_the_other",
-            signing_out_in_one_tab_ends_the_other,
-        ),
-        trial("one_device_ends_another", one_device_ends_another),
-        trial("one_device_ends_all_others", one_device_ends_all_others),
-        trial("it_survives_a_killed_server", it_survives_a_killed_server),
-        trial("it_works_without_javascript", it_works_without_javascript),
-        trial(
-            "forms_of_other_sites_are_refused",
-            forms_of_other_sites_are_refused,
-        ),
-        trial("what_a_user_types_is_escaped", what_a_user_types_is_escaped),
+    let trials = trials![
+        a_reload_counts_up,
+        a_wrong_password_is_told_once,
+        signing_in_changes_the_id,
+        the_theme_survives_sign_in_and_restart,
+        unremembered_it_ends_with_the_browser,
+        remembered_it_outlives_the_browser,
+        signing_out_in_one_tab_ends_the_other,
+        back_shows_nothing_after_signing_out,
+        one_device_ends_another,
+        one_device_ends_all_others,
+        it_survives_a_killed_server,
+        it_works_without_javascript,
+        forms_of_other_sites_are_refused,
+        what_a_user_types_is_escaped,
     ];
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
 async fn a_reload_counts_up() -> Result {
-    let (folder, profile) = (TempDir::new()?, TempDir::new()?);
-    let server = Server::start(folder.path()).await?;
+    let (server, profile) = (Server::start().await?, TempDir::new()?);
     let browser = Browser::open(profile.path()).await?;
     sign_in(&browser, &server, "Ada", Remember::No).await?;
     browser.expect("#visits", &["1"]).await?;
@@ -69,8 +56,7 @@ async fn a_reload_counts_up() -> Result {
 }
 
 async fn a_wrong_password_is_told_once() -> Result {
-    let (folder, profile) = (TempDir::new()?, TempDir::new()?);
-    let server = Server::start(folder.path()).await?;
+    let (server, profile) = (Server::start().await?, TempDir::new()?);
     let browser = Browser::open(profile.path()).await?;
     browser.goto(&server.address).await?;
     fill_in(&browser, "Ada", "guessed", Remember::No).await?;
@@ -84,8 +70,7 @@ async fn a_wrong_password_is_told_once() -> Result {
 }
 
 async fn signing_in_changes_the_id() -> Result {
-    let (folder, profile) = (TempDir::new()?, TempDir::new()?);
-    let server = Server::start(folder.path()).await?;
+    let (server, profile) = (Server::start().await?, TempDir::new()?);
     let browser = Browser::open(profile.path()).await?;
     browser.goto(&server.address).await?;
     assert_eq!(
@@ -111,8 +96,7 @@ async fn signing_in_changes_the_id() -> Result {
 }
 
 async fn the_theme_survives_sign_in_and_restart() -> Result {
-    let (folder, profile) = (TempDir::new()?, TempDir::new()?);
-    let server = Server::start(folder.path()).await?;
+    let (server, profile) = (Server::start().await?, TempDir::new()?);
     let browser = Browser::open(profile.path()).await?;
     browser.goto(&server.address).await?;
     browser.click("[name=theme][value=dark]").await?;
@@ -141,8 +125,7 @@ async fn the_theme_survives_sign_in_and_restart() -> Result {
 }
 
 async fn unremembered_it_ends_with_the_browser() -> Result {
-    let (folder, profile) = (TempDir::new()?, TempDir::new()?);
-    let server = Server::start(folder.path()).await?;
+    let (server, profile) = (Server::start().await?, TempDir::new()?);
     let browser = Browser::open(profile.path()).await?;
     sign_in(&browser, &server, "Ada", Remember::No).await?;
     browser
@@ -161,8 +144,7 @@ async fn unremembered_it_ends_with_the_browser() -> Result {
 }
 
 async fn remembered_it_outlives_the_browser() -> Result {
-    let (folder, profile) = (TempDir::new()?, TempDir::new()?);
-    let server = Server::start(folder.path()).await?;
+    let (server, profile) = (Server::start().await?, TempDir::new()?);
     let browser = Browser::open(profile.path()).await?;
     sign_in(&browser, &server, "Ada", Remember::Yes).await?;
     browser.expect("#visits", &["1"]).await?;
@@ -178,8 +160,7 @@ async fn remembered_it_outlives_the_browser() -> Result {
 }
 
 async fn signing_out_in_one_tab_ends_the_other() -> Result {
-    let (folder, profile) = (TempDir::new()?, TempDir::new()?);
-    let server = Server::start(folder.path()).await?;
+    let (server, profile) = (Server::start().await?, TempDir::new()?);
     let browser = Browser::open(profile.path()).await?;
     sign_in(&browser, &server, "Ada", Remember::Yes).await?;
     browser.open_tab().await?;
@@ -196,13 +177,26 @@ async fn signing_out_in_one_tab_ends_the_other() -> Result {
     browser.quit().await
 }
 
+async fn back_shows_nothing_after_signing_out() -> Result {
+    let (server, profile) = (Server::start().await?, TempDir::new()?);
+    let browser = Browser::open(profile.path()).await?;
+    sign_in(&browser, &server, "Ada", Remember::No).await?;
+    browser.goto("data:text/html,elsewhere").await?;
+    browser.open_tab().await?;
+    browser.goto(&server.address).await?;
+    browser.click("#sign-out").await?;
+    browser.expect(".flash", &["You are signed out."]).await?;
+
+    browser.switch_to_tab(0).await?;
+    browser.back().await?;
+    browser.expect("h1", &["Sign in"]).await?;
+    browser.quit().await
+}
+
 async fn one_device_ends_another() -> Result {
-    let (folder, [here, there]) = (TempDir::new()?, [TempDir::new()?, TempDir::new()?]);
-    let server = Server::start(folder.path()).await?;
-    let (here, there) = (
-        Browser::open(here.path()).await?,
-        Browser::open(there.path()).await?,
-    );
+    let (server, profiles) = (Server::start().await?, [TempDir::new()?, TempDir::new()?]);
+    let here = Browser::open(profiles[0].path()).await?;
+    let there = Browser::open(profiles[1].path()).await?;
     sign_in(&there, &server, "Ada", Remember::Yes).await?;
     there.expect(".devices .badge", &["this device"]).await?;
     sign_in(&here, &server, "Ada", Remember::No).await?;
@@ -222,12 +216,9 @@ async fn one_device_ends_another() -> Result {
 }
 
 async fn one_device_ends_all_others() -> Result {
-    let (folder, [here, there]) = (TempDir::new()?, [TempDir::new()?, TempDir::new()?]);
-    let server = Server::start(folder.path()).await?;
-    let (here, there) = (
-        Browser::open(here.path()).await?,
-        Browser::open(there.path()).await?,
-    );
+    let (server, profiles) = (Server::start().await?, [TempDir::new()?, TempDir::new()?]);
+    let here = Browser::open(profiles[0].path()).await?;
+    let there = Browser::open(profiles[1].path()).await?;
     sign_in(&there, &server, "Ada", Remember::Yes).await?;
     there.expect("#end-others", &[]).await?;
     sign_in(&here, &server, "Ada", Remember::No).await?;
@@ -245,12 +236,11 @@ async fn one_device_ends_all_others() -> Result {
 }
 
 async fn it_survives_a_killed_server() -> Result {
-    let (folder, profile) = (TempDir::new()?, TempDir::new()?);
-    let server = Server::start(folder.path()).await?;
+    let (server, profile) = (Server::start().await?, TempDir::new()?);
     let browser = Browser::open(profile.path()).await?;
     sign_in(&browser, &server, "Ada", Remember::No).await?;
     browser.expect("#visits", &["1"]).await?;
-    let server = server.kill_and_restart(folder.path()).await?;
+    let server = server.kill_and_restart().await?;
     browser.goto(&server.address).await?;
     browser.expect("#user", &["Ada"]).await?;
     browser.expect("#visits", &["2"]).await?;
@@ -258,8 +248,7 @@ async fn it_survives_a_killed_server() -> Result {
 }
 
 async fn it_works_without_javascript() -> Result {
-    let (folder, profile) = (TempDir::new()?, TempDir::new()?);
-    let server = Server::start(folder.path()).await?;
+    let (server, profile) = (Server::start().await?, TempDir::new()?);
     let browser = Browser::open_without_scripts(profile.path()).await?;
     browser
         .goto("data:text/html,<title>off</title><script>document.title='on'</script>")
@@ -278,8 +267,7 @@ async fn it_works_without_javascript() -> Result {
 }
 
 async fn forms_of_other_sites_are_refused() -> Result {
-    let (folder, profile) = (TempDir::new()?, TempDir::new()?);
-    let server = Server::start(folder.path()).await?;
+    let (server, profile) = (Server::start().await?, TempDir::new()?);
     let browser = Browser::open(profile.path()).await?;
     let foreign_form = format!(
         "data:text/html,<form method=post action={}/sign-in>\
@@ -295,8 +283,7 @@ async fn forms_of_other_sites_are_refused() -> Result {
 }
 
 async fn what_a_user_types_is_escaped() -> Result {
-    let (folder, profile) = (TempDir::new()?, TempDir::new()?);
-    let server = Server::start(folder.path()).await?;
+    let (server, profile) = (Server::start().await?, TempDir::new()?);
     let browser = Browser::open(profile.path()).await?;
     let name = "<b>Bobby</b> & \"Söhne\"";
     sign_in(&browser, &server, name, Remember::No).await?;

@@ -20,7 +20,7 @@ const THEME: Key<Theme> = Key::new("theme");
 const VISITS: Key<u64> = Key::new("visits");
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> anyhow::Result<()> {
     let filter = EnvFilter::builder().with_default_directive(tracing::Level::INFO.into());
     tracing_subscriber::fmt()
         .with_env_filter(filter.from_env_lossy())
@@ -29,7 +29,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     // What the SESSION_* variables say wins over this. Where there is HTTPS, leave `cookie_secure(false)` out.
     let config = Config::builder()
-        .url("file://./sessions")
+        .store_type("filesystem") // in ./sessions, unless SESSION_URL names another folder
         .cookie_secure(false)
         .with_env()?
         .build()?;

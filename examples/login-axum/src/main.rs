@@ -5,6 +5,7 @@ use std::error::Error;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use anyhow::Context;
 use anysession_axum::anysession::{self, Clock, Config, Drivers, Key, Sessions, SystemClock};
 use anysession_axum::{Session, SessionLayer, spawn_cleanup};
 use axum::extract::Request;
@@ -49,7 +50,9 @@ async fn main() -> anyhow::Result<()> {
         .layer(SessionLayer::new(sessions.clone()));
 
     #[expect(clippy::disallowed_methods, reason = "not a session's setting")]
-    let port = std::env::var("PORT").map_or(Ok(3000), |port| port.parse())?;
+    let port = std::env::var("PORT")
+        .map_or(Ok(3000), |port| port.parse())
+        .context("PORT")?;
     let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
     println!("Open http://{}", listener.local_addr()?);
     println!("Sessions: {}", sessions.config());

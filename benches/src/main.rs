@@ -3,7 +3,7 @@
 
 mod alloc;
 mod axum_routes;
-//mod files;
+mod files;
 mod measure;
 mod memory;
 mod report;
@@ -27,7 +27,7 @@ fn main() -> std::io::Result<()> {
     axum_routes::run(&mut report, effort);
     axum_routes::growth(&mut report, effort);
     memory::run();
-    //files::run(&mut report, effort);
+    files::run(&mut report, effort);
     let path = std::path::Path::new("target/bench/results.json");
     report.write(path)?;
     println!("\nwritten to {}", path.display());

@@ -203,13 +203,13 @@ fn prefixed_with_header(mut out: Vec<u8>, count: usize) -> Bytes {
 }
 
 /// Where one pair lies.
-struct Pair {
+struct PairAt {
     start: usize,
     key: Option<Range<usize>>,
     value: Range<usize>,
 }
 
-impl Pair {
+impl PairAt {
     /// The key's text, `None` if it is not a text.
     fn key<'a>(&self, bytes: &'a [u8]) -> Option<&'a [u8]> {
         self.key.clone().map(|range| &bytes[range])
@@ -223,10 +223,10 @@ struct Pairs<'a> {
 }
 
 impl Iterator for Pairs<'_> {
-    type Item = Pair;
+    type Item = PairAt;
 
     #[inline]
-    fn next(&mut self) -> Option<Pair> {
+    fn next(&mut self) -> Option<PairAt> {
         self.left = self.left.checked_sub(1)?;
         let start = self.at;
         let key = text(self.bytes, start);
@@ -235,7 +235,7 @@ impl Iterator for Pairs<'_> {
             None => skip(self.bytes, start)?,
         };
         self.at = skip(self.bytes, value)?;
-        Some(Pair {
+        Some(PairAt {
             start,
             key,
             value: value..self.at,
@@ -323,6 +323,27 @@ fn length(bytes: &[u8], at: usize, width: usize) -> Option<u32> {
             .iter()
             .fold(0, |number, &byte| number << 8 | u32::from(byte)),
     )
+}
+
+/// A key and its value, encoded one behind the other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(Hash))]
+pub(crate) struct Pair {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) value_at: usize,
+}
+
+impl Pair {
+    pub(crate) fn new(key: &str, value: &[u8]) -> Self {
+        let mut bytes = begin_pair(key, value.len());
+        let value_at = bytes.len();
+        bytes.extend_from_slice(value);
+        Pair { bytes, value_at }
+    }
+
+    pub(crate) fn value(&self) -> &[u8] {
+        &self.bytes[self.value_at..]
+    }
 }
 
 /// Begins a pair: the key as MessagePack text. The value's bytes are to follow.

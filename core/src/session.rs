@@ -16,7 +16,7 @@ use crate::lifecycle::{Fate, Outcome};
 use crate::payload::Payload;
 use crate::record::{Found, Record};
 use crate::slot::{State, Visit};
-use crate::value::{decode, encode};
+use crate::value::{decode, encode, encode_pair};
 
 /// Where the label lies in a session.
 pub(crate) const LABEL: &str = "_label";
@@ -65,11 +65,11 @@ impl Session {
     /// the configured size. Nothing is changed then.
     pub fn insert<T: Serialize>(&self, key: impl AsKey<T>, value: T) -> Result<(), Error> {
         let key = key.name();
-        let bytes = encode(key, &value)?;
+        let pair = encode_pair(key, &value)?;
         let mut state = self.state();
-        self.check_size(&state, key, &bytes)?;
+        self.check_size(&state, key, pair.value())?;
         state.generation += 1;
-        state.wish.changes.set(key, Some(&bytes));
+        state.wish.changes.insert(key, pair);
         Ok(())
     }
 

@@ -7,16 +7,34 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::Error;
-use crate::payload::skip_one;
+use crate::payload::{Pair, begin_pair, skip_one};
 
 /// How deep a value may be nested: as deep as JSON parsers allow. What is stored can then be read back by anybody, and
 /// no value exhausts the stack.
 const MAX_DEPTH: usize = 128;
 
 pub(crate) fn encode<T: Serialize + ?Sized>(key: &str, value: &T) -> Result<Vec<u8>, Error> {
+    encode_behind(Vec::new(), key, value)
+}
+
+/// A key and its value, as they stand in a payload.
+pub(crate) fn encode_pair<T: Serialize + ?Sized>(key: &str, value: &T) -> Result<Pair, Error> {
+    /// Most values fit, so that the pair is allocated once.
+    const EXPECTED: usize = 48;
+    let key_bytes = begin_pair(key, EXPECTED);
+    let value_at = key_bytes.len();
+    let bytes = encode_behind(key_bytes, key, value)?;
+    Ok(Pair { bytes, value_at })
+}
+
+fn encode_behind<T: Serialize + ?Sized>(
+    bytes: Vec<u8>,
+    key: &str,
+    value: &T,
+) -> Result<Vec<u8>, Error> {
     let bounded = Bounded {
-        bytes: Vec::with_capacity(64),
-        walked: 0,
+        walked: bytes.len(),
+        bytes,
         open: Vec::new(),
     };
     let mut serializer = Serializer::new(bounded).with_struct_map();

@@ -207,6 +207,26 @@ fn check(start: Start) {
     .hold(&format!("two requests, {start:?}"));
 }
 
+/// Three requests, or two and a revoke; with two faults if there are only two requests.
+fn check_deep(start: Start) {
+    let third = |second: &Vec<Part>| {
+        let last = second[1];
+        requests()
+            .into_iter()
+            .skip_while(move |part| *part != last)
+            .chain([Part::Revoke("u")])
+            .map(|third| [&second[..], &[third]].concat())
+            .collect::<Vec<_>>()
+    };
+    Overlaps {
+        starts: vec![start],
+        casts: pairs(&requests()).iter().flat_map(third).collect(),
+        faults: 1,
+        broken: None,
+    }
+    .hold(&format!("three requests, {start:?}"));
+}
+
 #[test]
 fn two_requests_on_an_anonymous_session() {
     check(Start::Anonymous);
@@ -240,4 +260,16 @@ fn two_requests_with_an_id_behind_another_users_session() {
 #[test]
 fn two_requests_without_a_session() {
     check(Start::Nothing);
+}
+
+#[test]
+#[ignore = "three requests: run by cargo xtask test --deep"]
+fn three_requests_on_an_anonymous_session() {
+    check_deep(Start::Anonymous);
+}
+
+#[test]
+#[ignore = "three requests: run by cargo xtask test --deep"]
+fn three_requests_on_the_session_of_a_user() {
+    check_deep(Start::SignedIn);
 }

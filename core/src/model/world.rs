@@ -12,7 +12,7 @@ use crate::record::{Record, Tombstone};
 use crate::store::{Deletion, Entry, Expect, Write};
 
 use super::ledger::{Ledger, Writer};
-use super::request::{Request, log_with};
+use super::request::{Request, first_data};
 use super::revoke::Revoke;
 use super::shelf::{Gist, Shelf, User, gist};
 use super::{Broken, NOON, Part, SOON};
@@ -152,7 +152,7 @@ impl World {
         let record = Record {
             user: user.clone(),
             signed_in: user.as_ref().map(|_| NOON),
-            data: log_with(0),
+            data: first_data(),
             ..POLICY.new_record(NOON)
         };
         self.put(last, layout::encode(&last, &record, NOON + SOON));

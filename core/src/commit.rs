@@ -593,3 +593,6 @@ impl Commit {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -261,3 +261,6 @@ pub(crate) fn plan(
         },
     }
 }
+
+#[cfg(test)]
+mod tests;

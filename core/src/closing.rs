@@ -83,3 +83,6 @@ pub(crate) fn settle(done: Done, changes: &Changes, policy: &Policy, now: Timest
         },
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -589,3 +589,6 @@ impl Commit {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -264,3 +264,6 @@ pub(crate) fn plan(
         },
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -30,7 +30,7 @@ use stateright::{Checker, HasDiscoveries, Model, Property};
 use crate::clock::Timestamp;
 use crate::commit::Clause;
 use ledger::Wrong;
-use request::Program;
+use request::{DATA, DESTROY, LOG_IN_U, LOG_IN_V, Program, REGENERATE, SAVE_LOG_IN};
 use world::{Action, Start, World};
 
 /// When everything begins.
@@ -207,6 +207,25 @@ fn check(start: Start) {
     .hold(&format!("two requests, {start:?}"));
 }
 
+/// Three requests, and two with a revoke. Each of the programs is here without its variants, or it takes hours.
+fn check_deep(start: Start, faults: u8) {
+    let programs = [DATA, REGENERATE, LOG_IN_U, LOG_IN_V, DESTROY, SAVE_LOG_IN].map(Part::Request);
+    let mut casts = Vec::new();
+    for pair in pairs(&programs) {
+        let later = programs.iter().skip_while(|part| **part != pair[1]);
+        for third in later.chain([&Part::Revoke("u")]) {
+            casts.push([&pair[..], &[*third]].concat());
+        }
+    }
+    Overlaps {
+        starts: vec![start],
+        casts,
+        faults,
+        broken: None,
+    }
+    .hold(&format!("three requests, {faults} faults, {start:?}"));
+}
+
 #[test]
 fn two_requests_on_an_anonymous_session() {
     check(Start::Anonymous);
@@ -240,4 +259,29 @@ fn two_requests_with_an_id_behind_another_users_session() {
 #[test]
 fn two_requests_without_a_session() {
     check(Start::Nothing);
+}
+
+#[test]
+#[ignore = "three requests: run by cargo xtask test --deep"]
+fn three_requests_on_an_anonymous_session() {
+    check_deep(Start::Anonymous, 0);
+}
+
+#[test]
+#[ignore = "three requests: run by cargo xtask test --deep"]
+fn three_requests_on_the_session_of_a_user() {
+    check_deep(Start::SignedIn, 0);
+}
+
+#[test]
+#[ignore = "two faults: run by cargo xtask test --deep"]
+fn two_requests_and_two_faults() {
+    let starts = vec![Start::Anonymous, Start::SignedIn, Start::LoggedIn];
+    Overlaps {
+        starts,
+        casts: [pairs(&requests()), with_revoke()].concat(),
+        faults: 2,
+        broken: None,
+    }
+    .hold("two requests, two faults");
 }

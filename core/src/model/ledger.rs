@@ -34,6 +34,23 @@ pub(super) enum Wrong {
     TooManyVerbs,
 }
 
+impl Wrong {
+    /// The name of the property that it breaks.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Wrong::Resurrected => "Resurrected",
+            Wrong::LostUpdate => "LostUpdate",
+            Wrong::DoubledUpdate => "DoubledUpdate",
+            Wrong::TwoLiveIds => "TwoLiveIds",
+            Wrong::Orphan => "Orphan",
+            Wrong::CrossUser => "CrossUser",
+            Wrong::OkNotDone => "OkNotDone",
+            Wrong::WrongCookie => "WrongCookie",
+            Wrong::TooManyVerbs => "TooManyVerbs",
+        }
+    }
+}
+
 /// A session as somebody knows it: the key at which they found it, and its user then.
 pub(super) type Place = (StoreKey, User);
 
@@ -194,9 +211,9 @@ impl Ledger {
         }
     }
 
-    /// Whether a place's id was replaced.
-    pub(super) fn is_replaced(&self, place: &Place) -> bool {
-        self.links.contains_key(&place.0)
+    /// By what a place's id was replaced.
+    pub(super) fn successor(&self, place: &Place) -> Option<StoreKey> {
+        self.links.get(&place.0).map(|(successor, _)| *successor)
     }
 
     /// The sessions of a user.

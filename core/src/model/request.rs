@@ -2,6 +2,7 @@
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::changes::Update;
 use crate::closing::{self, IdAfter};
@@ -83,6 +84,8 @@ pub(super) struct Request {
     verbs: u8,
     /// A replacement was carried out, and the store said that it was not.
     late: bool,
+    /// It arrived with an id that was just replaced, and has no business with the cookie.
+    silent: bool,
 }
 
 impl Hash for Request {
@@ -103,6 +106,7 @@ impl Hash for Request {
             self.ids,
             self.verbs,
             self.late,
+            self.silent,
         )
             .hash(state);
     }
@@ -158,6 +162,7 @@ impl Request {
             ids: 0,
             verbs: 0,
             late: false,
+            silent: false,
         }
     }
 
@@ -240,12 +245,14 @@ impl Request {
     fn begin(&mut self, scene: &mut Scene<'_>) {
         let mut wish = Wish::default();
         let mut own = self.handle(&mut wish, scene);
+        if let Found::Replaced(tombstone) = &self.found {
+            let ago = scene.now.since(tombstone.replaced);
+            let speaks = wish.destroy || matches!(wish.fate, Fate::LogIn(_));
+            self.silent = ago < Duration::from_secs(30) && !speaks;
+        }
         let decided = plan(&self.found, &wish, Outcome::Succeeded, scene.now, &POLICY);
         let decided = match decided {
-            Plan::Forget(Reason::IdReplaced) if scene.broken == Some(Broken::Grace) => {
-                self.allowed = vec![Sent::Nothing];
-                Plan::Create
-            }
+            Plan::Forget(Reason::IdReplaced) if scene.broken == Some(Broken::Grace) => Plan::Create,
             Plan::Create => {
                 if !matches!(wish.fate, Fate::LogIn(_)) {
                     // What arrived with an id that nobody knows any more is an anonymous visitor's.
@@ -269,7 +276,14 @@ impl Request {
         };
         let mut tasks = closing::tasks(decided, &wish.fate).iter().copied();
         match tasks.next() {
-            None => self.next_segment(scene),
+            None => {
+                if let (true, Some(place)) = (wish.destroy, &self.place) {
+                    scene
+                        .ledger
+                        .promised_over(std::slice::from_ref(place), scene.shelf, scene.now);
+                }
+                self.next_segment(scene);
+            }
             Some(task) => {
                 if matches!(decided, Plan::Delete { .. }) {
                     self.due = Sent::Remove;
@@ -346,10 +360,15 @@ impl Request {
         };
         scene.ledger.finished(&report, scene.shelf, scene.now);
         match (&done, &self.place) {
-            (Done::Updated { .. }, Some(place)) if scene.ledger.is_replaced(place) => {
+            (Done::Updated { .. }, Some(place)) if scene.ledger.successor(place).is_some() => {
                 self.allowed = vec![Sent::Nothing];
             }
             (Done::Updated { live, .. }, _) => self.allowed.push(Sent::Set(live.key)),
+            (Done::NewId { live, .. }, Some(place))
+                if task == Task::Regenerate && scene.ledger.successor(place) != Some(live.key) =>
+            {
+                self.allowed = vec![Sent::Nothing];
+            }
             (Done::NewId { live, .. }, _) => self.allowed = vec![Sent::Set(live.key)],
             (Done::Destroyed, _) => self.allowed = vec![Sent::Remove],
             (Done::Over, _) => self.allowed = vec![Sent::Nothing],
@@ -400,6 +419,9 @@ impl Request {
     }
 
     fn answer(&mut self, ok: bool, scene: &mut Scene<'_>) {
+        if self.silent {
+            self.allowed = vec![Sent::Nothing];
+        }
         scene.ledger.answered(
             ok,
             self.due,
@@ -462,6 +484,7 @@ impl Request {
 }
 
 const LOG: &str = "log";
+const FIRST: &str = "first";
 
 /// Does what `Session::update` does.
 fn append(wish: &mut Wish, found: &Found, op: u8) {
@@ -482,15 +505,19 @@ fn appended(old: Option<&[u8]>, op: u8) -> Vec<u8> {
 
 /// The operations that were applied to a record, in their order.
 pub(super) fn log_of(data: &Payload) -> Vec<u8> {
-    data.find(LOG)
-        .map_or_else(Vec::new, |value| value[2..].to_vec())
+    let logs = [FIRST, LOG].map(|key| data.find(key));
+    logs.iter()
+        .flatten()
+        .flat_map(|log| log[2..].to_vec())
+        .collect()
 }
 
-pub(super) fn log_with(op: u8) -> Payload {
-    let mut pair = begin_pair(LOG, 3);
-    pair.extend(appended(None, op));
+/// The data of the session that is there from the beginning. It lies under a key of its own, which no request changes.
+pub(super) fn first_data() -> Payload {
+    let mut pair = begin_pair(FIRST, 3);
+    pair.extend(appended(None, 0));
     Payload::empty().edited(&[Edit {
-        key: LOG,
+        key: FIRST,
         pair: Some(&pair),
     }])
 }

@@ -94,7 +94,7 @@ impl Revoke {
         scene
             .ledger
             .promised_over(&self.there, scene.shelf, scene.now);
-        scene.ledger.count_verbs(self.verbs, 24);
+        scene.ledger.count_verbs(self.verbs, 40);
         self.crash();
     }
 }

@@ -12,7 +12,7 @@ use crate::record::{Record, Tombstone};
 use crate::store::{Deletion, Entry, Expect, Write};
 
 use super::ledger::{Ledger, Writer};
-use super::request::{Request, log_with};
+use super::request::{Request, first_data};
 use super::revoke::Revoke;
 use super::shelf::{Gist, Shelf, User, gist};
 use super::{Broken, NOON, Part, SOON};
@@ -152,7 +152,7 @@ impl World {
         let record = Record {
             user: user.clone(),
             signed_in: user.as_ref().map(|_| NOON),
-            data: log_with(0),
+            data: first_data(),
             ..POLICY.new_record(NOON)
         };
         self.put(last, layout::encode(&last, &record, NOON + SOON));
@@ -306,6 +306,7 @@ pub(super) struct Running {
     step: Step,
     /// The record was written; the index of users is to follow before the store answers this.
     indexing: Option<Write>,
+    tombstone_is_next: bool,
     /// How many ids its request has made.
     pub(super) ids: u8,
 }
@@ -339,6 +340,7 @@ impl Running {
             commit,
             step: Step::NewId,
             indexing: None,
+            tombstone_is_next: false,
             ids,
         };
         match running.take(first, scene) {
@@ -364,7 +366,7 @@ impl Running {
     }
 
     pub(super) fn tombstone_is_next(&self) -> bool {
-        matches!(&self.step, Step::Put(key, _, entry) if matches!(gist(key, entry), Gist::Tombstone { .. }))
+        self.tombstone_is_next
     }
 
     pub(super) fn write_is_next(&self) -> bool {
@@ -460,6 +462,10 @@ impl Running {
                 }
                 Ok(Step::Finished(done)) => return Progress::Finished(done),
                 Ok(verb) => {
+                    self.tombstone_is_next = matches!(
+                        &verb,
+                        Step::Put(key, _, entry) if matches!(gist(key, entry), Gist::Tombstone { .. })
+                    );
                     self.step = verb;
                     return Progress::Waiting;
                 }

@@ -80,7 +80,7 @@ impl Lock {
     }
 
     /// Remembers that a record of this version is about to be deleted. A deletion is worth more than this number, so a
-    /// failure is only told; the versions of new records also follow the time, see `verbs`.
+    /// failure is only told; the versions of new records also follow the time, see `admission`.
     pub(crate) fn raise_floor(&self, version: u64) {
         let raised = self.floor().and_then(|floor| match version > floor {
             true => self.set_floor(version),

@@ -9,8 +9,6 @@ use rustix::fs::{self, AtFlags, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::error::Failure;
-use crate::names;
-use crate::store::Durability;
 
 pub(crate) const FILE_MODE: Mode = Mode::RUSR.union(Mode::WUSR);
 pub(crate) const FOLDER_MODE: Mode = Mode::RWXU;
@@ -130,28 +128,6 @@ impl Folder {
         }
     }
 
-    /// Puts a file with this content in the place of whatever is called `name`, in one step: whoever reads sees the old
-    /// content or the new, also after a crash. The folder itself is not synced here.
-    pub(crate) fn replace(
-        &self,
-        name: &str,
-        content: &[u8],
-        durability: Durability,
-    ) -> Result<(), Failure> {
-        let temp = Temp::create(self)?;
-        let mut rest = content;
-        while !rest.is_empty() {
-            let written = rustix::io::retry_on_intr(|| rustix::io::write(&temp.fd, rest))
-                .map_err(|errno| self.failure("write", &temp.name, errno))?;
-            rest = rest.get(written..).unwrap_or_default();
-        }
-        if durability == Durability::Full {
-            // Once: after a failed sync the kernel forgets what it could not write, and a second one would succeed.
-            fs::fsync(&temp.fd).map_err(|errno| self.failure("sync", &temp.name, errno))?;
-        }
-        temp.rename(name)
-    }
-
     /// Removes a file and says whether it was there.
     pub(crate) fn remove(&self, name: &str) -> Result<bool, Failure> {
         match fs::unlinkat(&self.fd, name, AtFlags::empty()) {
@@ -208,48 +184,6 @@ impl Folder {
     }
 }
 
-/// A file on its way to its name; removed again unless it gets there.
-struct Temp<'a> {
-    folder: &'a Folder,
-    name: String,
-    fd: OwnedFd,
-    renamed: bool,
-}
-
-impl<'a> Temp<'a> {
-    fn create(folder: &'a Folder) -> Result<Self, Failure> {
-        loop {
-            let name = names::next_temp_name();
-            if let Some(fd) = folder.create_file(&name)? {
-                return Ok(Temp {
-                    folder,
-                    name,
-                    fd,
-                    renamed: false,
-                });
-            }
-        }
-    }
-
-    fn rename(mut self, name: &str) -> Result<(), Failure> {
-        let folder = self.folder;
-        fs::renameat(&folder.fd, &*self.name, &folder.fd, name)
-            .map_err(|errno| folder.failure("rename a new file to", name, errno))?;
-        self.renamed = true;
-        Ok(())
-    }
-}
-
-impl Drop for Temp<'_> {
-    fn drop(&mut self) {
-        if !self.renamed
-            && let Err(failure) = self.folder.remove(&self.name)
-        {
-            tracing::warn!(error = %failure, "a temporary file is left for the next sweep");
-        }
-    }
-}
-
 #[cfg(target_os = "linux")]
 fn open_beneath(folder: &OwnedFd, relative: &str, flags: OFlags) -> rustix::io::Result<OwnedFd> {
     use rustix::fs::ResolveFlags;
@@ -302,14 +236,5 @@ mod tests {
                 Errno::NOENT
             );
         }
-    }
-
-    #[test]
-    fn a_file_that_does_not_get_its_name_is_removed() {
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::create_dir(dir.path().join("taken")).unwrap();
-        let folder = Folder::open(dir.path()).unwrap();
-        assert!(folder.replace("taken", b"x", Durability::Relaxed).is_err());
-        assert_eq!(folder.list().unwrap().count(), 1);
     }
 }

@@ -45,6 +45,7 @@
 #[cfg(not(unix))]
 compile_error!("anysession-fs needs a Unix system: permissions, flock and atomic renames");
 
+mod admission;
 mod dir;
 mod driver;
 mod error;
@@ -53,6 +54,7 @@ mod index;
 mod lock;
 mod names;
 mod record;
+mod replace;
 mod shards;
 mod store;
 mod sweep;

@@ -1,7 +1,9 @@
 //! One lock for each shard, shared by every thread and every process that uses the directory.
 //!
 //! A lock is a `flock` on one of 256 files, which are made when first needed and never removed: a lock file that is
-//! removed while somebody waits for it leaves two holders. The kernel lets go of it when its process dies.
+//! removed while somebody waits for it leaves two holders. The kernel lets go of it when its process dies. The wait has
+//! no end of its own: a holder is only ever busy with one file. Whoever cannot wait for a process that was stopped in
+//! the middle of it gives the verb as a whole a deadline.
 
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -78,7 +80,7 @@ impl Lock {
     }
 
     /// Remembers that a record of this version is about to be deleted. A deletion is worth more than this number, so a
-    /// failure is only told; the versions of new records also follow the time, see `verbs`.
+    /// failure is only told; the versions of new records also follow the time, see `admission`.
     pub(crate) fn raise_floor(&self, version: u64) {
         let raised = self.floor().and_then(|floor| match version > floor {
             true => self.set_floor(version),

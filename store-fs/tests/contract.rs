@@ -1,5 +1,7 @@
 //! The verbs, as far as this store can get them wrong in its own way.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use std::time::Duration;

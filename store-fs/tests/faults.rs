@@ -1,5 +1,11 @@
 //! A disk that is full, read-only or broken. What needs root or strace says so where it cannot run.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and a child answers on its standard output"
+)]
+
 #[path = "common/child.rs"]
 mod child;
 mod common;
@@ -10,7 +16,7 @@ use std::process::{Child, Command, Stdio};
 
 use anysession::{Deletion, Expect, Store};
 use anysession_fs::{Durability, FsStore};
-use child::{block_on, child, role};
+use child::{Running, block_on, child, role};
 use common::{NOW, chain, create, entry, fresh, key, load, of_user, record_file, temp_files};
 use libtest_mimic::{Arguments, Trial};
 
@@ -63,10 +69,10 @@ fn main() {
             strace,
             || {
                 // A put that makes no folder syncs its temporary file, then the folder.
-                let faulty = under_strace("put", "fsync:error=EIO:when=1");
-                assert!(faulty.report.contains("cannot sync"), "{}", faulty.report);
-                assert!(faulty.report.contains("stored old"), "{}", faulty.report);
-                assert!(temp_files(&faulty.path).is_empty());
+                let traced = under_strace("put", "inject=fsync:error=EIO:when=1");
+                assert!(traced.report.contains("cannot sync"), "{}", traced.report);
+                assert!(traced.report.contains("stored old"), "{}", traced.report);
+                assert!(temp_files(&traced.path).is_empty());
             },
         ),
         trial(
@@ -74,14 +80,14 @@ fn main() {
             "strace",
             strace,
             || {
-                let faulty = under_strace("put", "fsync:error=EIO:when=2");
+                let traced = under_strace("put", "inject=fsync:error=EIO:when=2");
                 assert!(
-                    faulty.report.contains("may not survive a loss of power"),
+                    traced.report.contains("may not survive a loss of power"),
                     "{}",
-                    faulty.report
+                    traced.report
                 );
-                assert!(faulty.report.contains("stored new"), "{}", faulty.report);
-                assert!(temp_files(&faulty.path).is_empty());
+                assert!(traced.report.contains("stored new"), "{}", traced.report);
+                assert!(temp_files(&traced.path).is_empty());
             },
         ),
         trial(
@@ -90,30 +96,36 @@ fn main() {
             strace,
             || {
                 for error in ["EIO", "ENOSPC"] {
-                    let inject = format!("rename,renameat,renameat2:error={error}");
-                    let faulty = under_strace("put", &inject);
-                    assert!(faulty.report.contains("cannot rename"), "{}", faulty.report);
+                    let inject = format!("inject=rename,renameat,renameat2:error={error}");
+                    let traced = under_strace("put", &inject);
+                    assert!(traced.report.contains("cannot rename"), "{}", traced.report);
                     assert_eq!(
-                        faulty.report.contains("full: true"),
+                        traced.report.contains("full: true"),
                         error == "ENOSPC",
                         "{}",
-                        faulty.report
+                        traced.report
                     );
-                    assert!(faulty.report.contains("stored old"), "{}", faulty.report);
-                    assert!(temp_files(&faulty.path).is_empty());
+                    assert!(traced.report.contains("stored old"), "{}", traced.report);
+                    assert!(temp_files(&traced.path).is_empty());
                 }
             },
+        ),
+        trial(
+            "a_first_session_is_synced_in_the_order_that_survives_a_loss_of_power",
+            "strace",
+            strace,
+            first_session_is_synced_in_order,
         ),
         trial(
             "a_deletion_that_is_not_synced_is_an_error",
             "strace",
             strace,
             || {
-                let faulty = under_strace("delete", "fsync:error=EIO");
+                let traced = under_strace("delete", "inject=fsync:error=EIO");
                 assert!(
-                    faulty.report.contains("may not survive a loss of power"),
+                    traced.report.contains("may not survive a loss of power"),
                     "{}",
-                    faulty.report
+                    traced.report
                 );
             },
         ),
@@ -133,10 +145,10 @@ fn main() {
                 ] {
                     let mut died = 0;
                     for step in 1..=3 {
-                        let inject = format!("{call}:signal=SIGKILL:when={step}");
-                        let faulty = under_strace("put", &inject);
-                        died += u8::from(faulty.died);
-                        block_on(old_or_new(&faulty.path));
+                        let inject = format!("inject={call}:signal=SIGKILL:when={step}");
+                        let traced = under_strace("put", &inject);
+                        died += u8::from(traced.died);
+                        block_on(old_or_new(&traced.path));
                     }
                     assert!(died > 0, "no {call} was met");
                 }
@@ -160,6 +172,13 @@ async fn play(role: &str, path: &Path) {
                 .await
                 .map(|_| ())
         }
+        "first" => {
+            let first = of_user("a new user", "new");
+            store
+                .put(&key(2), Expect::Absent, first, NOW)
+                .await
+                .map(|_| ())
+        }
         _ => store.delete(&key(1), &version).await.map(|_| ()),
     };
     match outcome {
@@ -173,33 +192,37 @@ async fn play(role: &str, path: &Path) {
     println!("stored {}", String::from_utf8_lossy(&payload));
 }
 
-/// What a child reports when a fault is injected into the system calls of its verb.
-struct Faulty {
+/// What a child reports whose verb is traced, and may have faults injected into its system calls.
+struct Traced {
     report: String,
+    calls: String,
     died: bool,
     path: PathBuf,
     _guard: tempfile::TempDir,
 }
 
-fn under_strace(role: &str, inject: &str) -> Faulty {
+fn under_strace(role: &str, filter: &str) -> Traced {
     let (guard, path) = fresh();
+    let log = guard.path().join("strace.log");
     block_on(async {
         let store = FsStore::open(&path).unwrap();
         create(&store, &key(1), of_user("ada", "old")).await;
     });
-    let mut child = child(role, &path).spawn().unwrap();
+    let mut running = Running::start(child(role, &path));
+    let child = running.process();
     let mut output = BufReader::new(child.stdout.take().unwrap());
     let mut report = String::new();
     output.read_line(&mut report).unwrap();
     assert_eq!(report, "ready\n");
     report.clear();
-    let mut tracer = attach(child.id(), inject).unwrap();
+    let mut tracer = attach(child.id(), filter, &log).unwrap();
     drop(child.stdin.take());
     output.read_to_string(&mut report).unwrap();
     let died = !child.wait().unwrap().success();
     tracer.wait().unwrap();
-    Faulty {
+    Traced {
         report,
+        calls: std::fs::read_to_string(log).unwrap(),
         died,
         path,
         _guard: guard,
@@ -207,17 +230,10 @@ fn under_strace(role: &str, inject: &str) -> Faulty {
 }
 
 /// Starts an strace of all threads of a process and waits until it holds them; `None` if that is not possible here.
-fn attach(process: u32, inject: &str) -> Option<Child> {
+fn attach(process: u32, filter: &str, log: &Path) -> Option<Child> {
     let mut tracer = Command::new("strace")
-        .args([
-            "-f",
-            "-o",
-            "/dev/null",
-            "-e",
-            &format!("inject={inject}"),
-            "-p",
-            &process.to_string(),
-        ])
+        .args(["-f", "-y", "-e", filter, "-p", &process.to_string(), "-o"])
+        .arg(log)
         .stderr(Stdio::piped())
         .spawn()
         .ok()?;
@@ -236,10 +252,63 @@ fn can_trace() -> bool {
     let Ok(mut process) = Command::new("sleep").arg("60").spawn() else {
         return false;
     };
-    let tracer = attach(process.id(), "fsync:error=EIO");
+    let tracer = attach(
+        process.id(),
+        "inject=fsync:error=EIO",
+        Path::new("/dev/null"),
+    );
     process.kill().unwrap();
     process.wait().unwrap();
     tracer.is_some_and(|mut tracer| tracer.wait().is_ok())
+}
+
+fn first_session_is_synced_in_order() {
+    let traced = under_strace(
+        "first",
+        "trace=mkdirat,openat,fsync,rename,renameat,renameat2",
+    );
+    assert!(traced.report.starts_with("done"), "{}", traced.report);
+    let folder = |line: &str| {
+        let path = line.split_once("sessions/").unwrap_or_default().1;
+        path.split(['/', '>']).next().unwrap_or_default().to_owned()
+    };
+    let steps: Vec<String> = traced
+        .calls
+        .lines()
+        .filter_map(|line| {
+            let step = if line.contains("mkdirat(") {
+                "make a shard of"
+            } else if line.contains("O_EXCL") && line.contains("tmp-") {
+                "write to"
+            } else if line.contains("O_EXCL") && line.contains("/users/") {
+                "add to"
+            } else if line.contains("renameat") {
+                "rename in"
+            } else if line.contains("fsync(") {
+                match line {
+                    _ if line.contains("/tmp-") => "sync the file in",
+                    _ if line.contains("/records>") || line.contains("/users>") => "sync",
+                    _ => "sync the shard in",
+                }
+            } else {
+                return None;
+            };
+            Some(format!("{step} {}", folder(line)))
+        })
+        .collect();
+    let expected = [
+        "make a shard of records",
+        "sync records",
+        "make a shard of users",
+        "sync users",
+        "add to users",
+        "sync the shard in users",
+        "write to records",
+        "sync the file in records",
+        "rename in records",
+        "sync the shard in records",
+    ];
+    assert_eq!(steps, expected, "{}", traced.calls);
 }
 
 async fn old_or_new(root: &Path) {

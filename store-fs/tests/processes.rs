@@ -1,5 +1,11 @@
 //! Several processes on one directory, and processes that are killed.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and a child answers on its standard output"
+)]
+
 #[path = "common/child.rs"]
 mod child;
 mod common;
@@ -7,11 +13,10 @@ mod common;
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::Path;
-use std::process::Child;
 
 use anysession::{Deletion, Entry, Expect, Store, StoreKey, Timestamp, Write};
 use anysession_fs::{Durability, FsStore};
-use child::{block_on, child, role};
+use child::{Running, block_on, child, role};
 use common::{LATER, NOW, create, entry, fresh, key, load, of_user, temp_files};
 use libtest_mimic::{Arguments, Trial};
 
@@ -102,29 +107,25 @@ async fn play(role: &str, path: &Path) {
     }
 }
 
-fn start(count: u64, role: &str, path: &Path) -> Vec<Child> {
-    let mut children: Vec<Child> = (0..count)
-        .map(|_| child(role, path).spawn().unwrap())
+fn start(count: u64, role: &str, path: &Path) -> Vec<Running> {
+    let mut children: Vec<_> = (0..count)
+        .map(|_| Running::start(child(role, path)))
         .collect();
     for child in &mut children {
-        // Byte by byte, so that nothing after this line is taken away from the reader of the answers.
+        // No more than this line is taken away from the reader of the answers.
         let mut line = [0; 6];
-        child
-            .stdout
-            .as_mut()
-            .unwrap()
-            .read_exact(&mut line)
-            .unwrap();
+        let output = child.process().stdout.as_mut().unwrap();
+        output.read_exact(&mut line).unwrap();
         assert_eq!(&line, b"ready\n");
     }
     for child in &mut children {
-        drop(child.stdin.take());
+        drop(child.process().stdin.take());
     }
     children
 }
 
-fn answers(child: Child) -> Vec<String> {
-    let output = child.wait_with_output().unwrap();
+fn answers(child: Running) -> Vec<String> {
+    let output = child.output();
     assert!(output.status.success());
     let text = String::from_utf8(output.stdout).unwrap();
     text.lines().map(str::to_owned).collect()
@@ -175,8 +176,8 @@ async fn one_creates() {
     let (_guard, path) = fresh();
     let store = FsStore::open(&path).unwrap();
     let mut winners = vec![Vec::new(); ROUNDS as usize];
-    for child in start(PROCESSES, "create", &path) {
-        let id = child.id();
+    for mut child in start(PROCESSES, "create", &path) {
+        let id = child.process().id();
         for (round, answer) in answers(child).iter().enumerate() {
             if answer == "1" {
                 winners[round].push(id.to_string());
@@ -241,7 +242,7 @@ async fn update_until_deleted(store: &FsStore) {
 async fn the_sweep_spares_the_touched() {
     let (_guard, path) = fresh();
     let store = FsStore::open_with(&path, Durability::Relaxed).unwrap();
-    let mut sweeper = start(1, "sweep", &path);
+    let sweeper = start(1, "sweep", &path);
     let just_before = Timestamp::from_millis(NOW.as_millis() - 1);
     let (mut touched, mut swept) = (0, 0);
     for round in 0..400 {
@@ -267,15 +268,12 @@ async fn the_sweep_spares_the_touched() {
         }
     }
     // Every one that was seen with its new deadline is still there after all the sweeps.
-    let alive = futures(&store, 400).await;
+    let alive = count_alive(&store, 400).await;
     assert_eq!(alive, touched, "{swept} were swept first");
-    for child in &mut sweeper {
-        child.kill().unwrap();
-        child.wait().unwrap();
-    }
+    drop(sweeper);
 }
 
-async fn futures(store: &FsStore, count: u64) -> u64 {
+async fn count_alive(store: &FsStore, count: u64) -> u64 {
     let mut alive = 0;
     for round in 0..count {
         alive += u64::from(store.load(&key(round)).await.unwrap().is_some());
@@ -286,7 +284,7 @@ async fn futures(store: &FsStore, count: u64) -> u64 {
 async fn pruning_spares_the_new() {
     let (_guard, path) = fresh();
     let store = FsStore::open_with(&path, Durability::Relaxed).unwrap();
-    let mut listers = start(2, "list", &path);
+    let listers = start(2, "list", &path);
     for round in 0..300 {
         let version = create(&store, &key(round), of_user("ada", "")).await;
         assert!(
@@ -305,10 +303,7 @@ async fn pruning_spares_the_new() {
         }
     }
     assert_eq!(store.keys_of_user("ada").await.unwrap().len(), 150);
-    for child in &mut listers {
-        child.kill().unwrap();
-        child.wait().unwrap();
-    }
+    drop(listers);
 }
 
 const WRITERS: u64 = 3;
@@ -371,9 +366,9 @@ async fn killed(durability: Durability, times: u64) {
     let mut acknowledged: HashMap<u64, Option<u64>> = HashMap::new();
     let mut lines_seen = 0;
     for round in 0..times {
-        let mut writer = child(role, &path).spawn().unwrap();
+        let mut running = Running::start(child(role, &path));
+        let writer = running.process();
         let mut lines = BufReader::new(writer.stdout.take().unwrap()).lines();
-        let mut since: HashMap<u64, u64> = HashMap::new();
         for count in 0u64.. {
             if count == 5 + round * 7 {
                 writer.kill().unwrap();
@@ -386,7 +381,6 @@ async fn killed(durability: Durability, times: u64) {
             };
             let number = number.parse().unwrap();
             acknowledged.insert(number, state.parse().ok());
-            *since.entry(number).or_default() += 1;
             lines_seen += 1;
         }
         writer.wait().unwrap();

@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 const FLAG: &str = "--as-child";
 
@@ -22,6 +22,33 @@ pub(crate) fn child(role: &str, path: &Path) -> Command {
     command.args([FLAG, role]).arg(path);
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
     command
+}
+
+/// A process that does not outlive the test, also when that fails.
+pub(crate) struct Running(Option<Child>);
+
+impl Running {
+    pub(crate) fn start(mut command: Command) -> Self {
+        Running(Some(command.spawn().unwrap()))
+    }
+
+    pub(crate) fn process(&mut self) -> &mut Child {
+        self.0.as_mut().unwrap()
+    }
+
+    /// Waits for its end.
+    pub(crate) fn output(mut self) -> Output {
+        self.0.take().unwrap().wait_with_output().unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(mut process) = self.0.take() {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
 }
 
 pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {

@@ -1,7 +1,6 @@
 //! What the tests of this crate share.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
-#![allow(clippy::unwrap_used, reason = "tests only")]
 
 use std::path::{Path, PathBuf};
 

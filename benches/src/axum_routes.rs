@@ -162,7 +162,7 @@ pub fn growth(report: &mut Report, effort: Effort) {
             ..effort
         };
         let mut candidates = vec![
-            bare(&runtime, Placement::Layer),
+            bare(&runtime),
             ours(&runtime, Placement::Layer, keys),
             tower_sessions(&runtime, Placement::Layer, keys),
         ];
@@ -222,14 +222,14 @@ fn request(path: &str, cookie: &str) -> Request<Body> {
 /// The bare route, ours, and the peers, each with a session of ten short strings.
 fn candidates(runtime: &Arc<Runtime>, placement: Placement) -> Vec<Candidate> {
     vec![
-        bare(runtime, placement),
+        bare(runtime),
         ours(runtime, placement, 10),
         tower_sessions(runtime, placement, 10),
         axum_session(runtime, placement),
     ]
 }
 
-fn bare(runtime: &Arc<Runtime>, placement: Placement) -> Candidate {
+fn bare(runtime: &Arc<Runtime>) -> Candidate {
     let routes = Router::new()
         .route("/ignore", get(|| async { "ok" }))
         .route("/read", get(|| async { "ok" }))

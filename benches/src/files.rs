@@ -1,11 +1,13 @@
 //! The filesystem store beside a plain loop that does the same system calls.
 
 use std::fs::File;
+use std::future::Future;
 use std::io::{Read as _, Write as _};
 use std::path::Path;
-use std::sync::Arc;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
 
-use anysession::{Entry, Expect, Store, StoreKey, Timestamp, Write};
+use anysession::{Entry, Expect, Store, StoreKey, Timestamp, Version, Write};
 use anysession_fs::{Durability, FsStore};
 use tokio::runtime::Runtime;
 
@@ -15,61 +17,104 @@ use crate::report::{Figure, Report};
 const PAYLOAD: usize = 300;
 const SESSIONS: usize = 64;
 
-/// Reports sessions written and read a second.
+/// Reports sessions written and read a second, by one task and by sixteen.
 pub fn run(report: &mut Report, effort: Effort) {
     let effort = Effort {
-        calls: (effort.calls / 20).max(250),
+        calls: (effort.calls / 40).max(160),
         ..effort
     };
     let folder = tempfile::tempdir().expect("a temporary folder");
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
+        .worker_threads(2)
         .build()
         .expect("a runtime");
-    let plain = Plain::new(folder.path());
-    let full = Ours::new(&runtime, folder.path(), "full", Durability::Full);
-    let relaxed = Ours::new(&runtime, folder.path(), "relaxed", Durability::Relaxed);
-    let mut plain_versions = 0;
-    let (mut full_at, mut relaxed_at, mut read_at, mut plain_at) = (0, 0, 0, 0);
-    let candidates: Vec<Run<'_>> = vec![
-        Box::new(|calls| {
-            (0..calls).for_each(|_| {
-                plain_versions += 1;
-                plain.write(plain_versions % SESSIONS, true);
+    let plain = Arc::new(Plain::new(folder.path()));
+    let full = Arc::new(Ours::new(&runtime, folder.path(), "full", Durability::Full));
+    let relaxed = Arc::new(Ours::new(
+        &runtime,
+        folder.path(),
+        "relaxed",
+        Durability::Relaxed,
+    ));
+    println!("\nfilesystem store, {PAYLOAD} B, both off the async threads: a second\n");
+    println!("| | tasks | plain loop | anysession | part |\n| --- | ---: | ---: | ---: | ---: |");
+    for tasks in [1, 16] {
+        let run = |calls, work: Work| runtime.block_on(concurrently(tasks, calls, work));
+        let work: Vec<Work> = vec![
+            {
+                let plain = plain.clone();
+                Arc::new(move |n| plain.clone().write(n, true))
+            },
+            {
+                let full = full.clone();
+                Arc::new(move |n| full.clone().write(n))
+            },
+            {
+                let plain = plain.clone();
+                Arc::new(move |n| plain.clone().write(n, false))
+            },
+            {
+                let relaxed = relaxed.clone();
+                Arc::new(move |n| relaxed.clone().write(n))
+            },
+            {
+                let plain = plain.clone();
+                Arc::new(move |n| plain.clone().read(n))
+            },
+            {
+                let full = full.clone();
+                Arc::new(move |n| full.clone().read(n))
+            },
+        ];
+        let candidates = work
+            .into_iter()
+            .map(|work| Box::new(move |calls| run(calls, work.clone())) as Run<'_>)
+            .collect();
+        let figures: Vec<f64> = medians(effort, candidates)
+            .into_iter()
+            .map(|ns| 1e9 / ns)
+            .collect();
+        let rows = [
+            ("write", "full, beside temp + fdatasync + rename"),
+            ("write", "relaxed, beside temp + rename"),
+            ("read", "read, beside open + read + close"),
+        ];
+        for ((route, name), pair) in rows.into_iter().zip(figures.chunks(2)) {
+            println!(
+                "| {name} | {tasks} | {:.0} | {:.0} | {:.2} |",
+                pair[0],
+                pair[1],
+                pair[1] / pair[0]
+            );
+            report.push(Figure {
+                store: "filesystem",
+                route,
+                library: "anysession",
+                version: env!("CARGO_PKG_VERSION"),
+                requests_per_second: Some(pair[1]),
+                ..Figure::default()
+            });
+        }
+    }
+}
+
+/// One call on the session of this number.
+type Work = Arc<dyn Fn(usize) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+
+/// So many calls, shared among tasks that never meet on one session.
+async fn concurrently(tasks: usize, calls: usize, work: Work) {
+    let running: Vec<_> = (0..tasks)
+        .map(|task| {
+            let work = work.clone();
+            tokio::spawn(async move {
+                for n in 0..calls / tasks {
+                    work((n * tasks + task) % SESSIONS).await;
+                }
             })
-        }),
-        Box::new(|calls| runtime.block_on(full.write(calls, &mut full_at))),
-        Box::new(|calls| (0..calls).for_each(|n| plain.write(n % SESSIONS, false))),
-        Box::new(|calls| runtime.block_on(relaxed.write(calls, &mut relaxed_at))),
-        Box::new(|calls| runtime.block_on(plain.read(calls, &mut plain_at))),
-        Box::new(|calls| runtime.block_on(full.read(calls, &mut read_at))),
-    ];
-    let figures: Vec<f64> = medians(effort, candidates)
-        .into_iter()
-        .map(|ns| 1e9 / ns)
+        })
         .collect();
-    println!("\nfilesystem store, {PAYLOAD} B, one task: a second\n");
-    println!("| | plain loop | anysession | part |\n| --- | ---: | ---: | ---: |");
-    let rows = [
-        ("write", "write, full (temp + fdatasync + rename)"),
-        ("write", "write, relaxed (temp + rename)"),
-        ("read", "read (open + read + close, off the async threads)"),
-    ];
-    for ((route, name), pair) in rows.into_iter().zip(figures.chunks(2)) {
-        println!(
-            "| {name} | {:.0} | {:.0} | {:.2} |",
-            pair[0],
-            pair[1],
-            pair[1] / pair[0]
-        );
-        report.push(Figure {
-            store: "filesystem",
-            route,
-            library: "anysession",
-            version: env!("CARGO_PKG_VERSION"),
-            requests_per_second: Some(pair[1]),
-            ..Figure::default()
-        });
+    for task in running {
+        task.await.expect("it does not panic");
     }
 }
 
@@ -81,12 +126,12 @@ impl Plain {
         let folder = folder.join("plain");
         std::fs::create_dir(&folder).expect("a folder");
         let plain = Plain(folder);
-        (0..SESSIONS).for_each(|n| plain.write(n, false));
+        (0..SESSIONS).for_each(|n| plain.write_now(n, false));
         plain
     }
 
-    fn write(&self, n: usize, sync: bool) {
-        let temporary = self.0.join("temporary");
+    fn write_now(&self, n: usize, sync: bool) {
+        let temporary = self.0.join(format!("temporary-{n}"));
         let mut file = File::create(&temporary).expect("a file");
         file.write_all(&[7; PAYLOAD]).expect("there is room");
         if sync {
@@ -95,26 +140,30 @@ impl Plain {
         std::fs::rename(temporary, self.0.join(n.to_string())).expect("it is renamed");
     }
 
-    async fn read(&self, calls: usize, at: &mut usize) {
-        for _ in 0..calls {
-            *at += 1;
-            let path = self.0.join((*at % SESSIONS).to_string());
+    fn write(self: Arc<Self>, n: usize, sync: bool) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(async move {
+            let written = tokio::task::spawn_blocking(move || self.write_now(n, sync));
+            written.await.expect("it does not panic");
+        })
+    }
+
+    fn read(self: Arc<Self>, n: usize) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(async move {
             let read = tokio::task::spawn_blocking(move || {
                 let mut bytes = Vec::with_capacity(PAYLOAD);
-                File::open(path)
-                    .and_then(|mut file| file.read_to_end(&mut bytes))
-                    .expect("it is there");
-                bytes
+                let file = File::open(self.0.join(n.to_string()));
+                file.and_then(|mut file| file.read_to_end(&mut bytes))
+                    .expect("it is there")
             });
-            assert_eq!(read.await.expect("it does not panic").len(), PAYLOAD);
-        }
+            assert_eq!(read.await.expect("it does not panic"), PAYLOAD);
+        })
     }
 }
 
 struct Ours {
     store: Arc<dyn Store>,
     keys: Vec<StoreKey>,
-    versions: std::cell::RefCell<Vec<anysession::Version>>,
+    versions: Vec<Mutex<Version>>,
 }
 
 impl Ours {
@@ -128,35 +177,32 @@ impl Ours {
             .iter()
             .map(|key| {
                 let put = store.put(key, Expect::Absent, entry(), NOW);
-                done(runtime.block_on(put))
+                Mutex::new(done(runtime.block_on(put)))
             })
             .collect();
         Ours {
             store,
             keys,
-            versions: std::cell::RefCell::new(versions),
+            versions,
         }
     }
 
-    async fn write(&self, calls: usize, at: &mut usize) {
-        for _ in 0..calls {
-            *at += 1;
-            let n = *at % SESSIONS;
-            let version = self.versions.borrow()[n].clone();
+    fn write(self: Arc<Self>, n: usize) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(async move {
+            let version = self.versions[n].lock().expect("nobody panics").clone();
             let put = self
                 .store
                 .put(&self.keys[n], Expect::Version(version), entry(), NOW)
                 .await;
-            self.versions.borrow_mut()[n] = done(put);
-        }
+            *self.versions[n].lock().expect("nobody panics") = done(put);
+        })
     }
 
-    async fn read(&self, calls: usize, at: &mut usize) {
-        for _ in 0..calls {
-            *at += 1;
-            let loaded = self.store.load(&self.keys[*at % SESSIONS]).await;
+    fn read(self: Arc<Self>, n: usize) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(async move {
+            let loaded = self.store.load(&self.keys[n]).await;
             assert!(loaded.expect("the disk works").is_some());
-        }
+        })
     }
 }
 
@@ -170,7 +216,7 @@ fn entry() -> Entry {
     }
 }
 
-fn done(write: Result<Write, anysession::StoreError>) -> anysession::Version {
+fn done(write: Result<Write, anysession::StoreError>) -> Version {
     match write.expect("the disk works") {
         Write::Done(version) => version,
         Write::Conflict => panic!("nobody else writes"),

@@ -3,6 +3,8 @@
 //! [`Commit`] does no I/O: it says which verb comes next and is told what came of it, one at a time. The manager runs it
 //! against a real store; the model checker runs the same code through every interleaving.
 
+mod clause;
+
 use std::sync::Arc;
 
 use crate::changes::Changes;
@@ -14,6 +16,8 @@ use crate::lifecycle::{Fate, LogIn, Policy, Wish};
 use crate::payload::Payload;
 use crate::record::{Found, Live, Record, Tombstone};
 use crate::store::{Deletion, Entry, Expect, Stored, Version, Write};
+
+pub(crate) use clause::Clause;
 
 /// How often a commit reads again because others were faster. Each time one of them got its write through, so this
 /// many requests of one visitor must overlap to exhaust it.
@@ -211,8 +215,18 @@ impl Commit {
                 }))
             }
             (Awaiting::WriteOwn, Reply::Put(write)) => self.own_written(write),
-            (Awaiting::Replace, Reply::Put(Write::Done(_))) => Ok(self.finish_with_own()),
+            (Awaiting::Replace, Reply::Put(Write::Done(_))) => {
+                if !self.holds(Clause::NewRecordFirst) {
+                    return self.write_own();
+                }
+                Ok(self.finish_with_own())
+            }
             (Awaiting::Destroy, Reply::Deleted(Deletion::Done)) => {
+                Ok(Step::Finished(Done::Destroyed))
+            }
+            (Awaiting::Destroy, Reply::Deleted(Deletion::Conflict))
+                if !self.holds(Clause::DestroyReloads) =>
+            {
                 Ok(Step::Finished(Done::Destroyed))
             }
             (Awaiting::Update(_) | Awaiting::Replace, Reply::Put(Write::Conflict))
@@ -225,9 +239,15 @@ impl Commit {
         }
     }
 
-    /// The time by which the commit judges deadlines, from its beginning to its end.
+    /// The time by which the commit judges deadlines.
     pub(crate) fn now(&self) -> Timestamp {
         self.now
+    }
+
+    /// Says what time it has become, before a reply is handed in: a commit that takes long must not judge a deadline by
+    /// the time of its beginning, or it revives a session that others have seen expired.
+    pub(crate) fn at(&mut self, now: Timestamp) {
+        self.now = now;
     }
 
     /// The record under the new id, if it was written and is known to have come to nothing: after an error of
@@ -289,6 +309,9 @@ impl Commit {
             deadline: self.now,
             version: None,
         });
+        if self.target.is_some() && !self.holds(Clause::NewRecordFirst) {
+            return self.replace();
+        }
         self.write_own()
     }
 
@@ -317,7 +340,9 @@ impl Commit {
             (None, None) => fresh,
             (Some(log_in), target) => {
                 let continued = target.filter(|target| match &target.user {
-                    Some(user) => *user == log_in.user,
+                    Some(user) => {
+                        *user == log_in.user || !self.holds(Clause::AnotherUsersDataDropped)
+                    }
                     None => !log_in.from_empty,
                 });
                 Record {
@@ -354,6 +379,9 @@ impl Commit {
         match (write, &mut self.own) {
             (Write::Done(version), Some(own)) => {
                 own.version = Some(version);
+                if !self.holds(Clause::NewRecordFirst) {
+                    return Ok(self.finish_with_own());
+                }
                 self.replace()
             }
             (Write::Done(_), None) => Ok(Step::Finished(Done::Over)),
@@ -387,7 +415,7 @@ impl Commit {
             replaced: self.now,
             user: target.record.user.clone(),
         };
-        let deadline = Policy::tombstone_deadline(target.deadline, self.now);
+        let deadline = Policy::tombstone_deadline(self.now);
         let entry = layout::encode_tombstone(&target.key, &tombstone, deadline);
         self.awaiting = Awaiting::Replace;
         Ok(Step::Put(
@@ -429,6 +457,9 @@ impl Commit {
         if self.spared == Some(key) {
             return Ok(Step::Finished(Done::Over));
         }
+        if self.tries > 0 && !self.holds(Clause::ErrorWhenTriesRunOut) {
+            return Ok(Step::Finished(Done::Over));
+        }
         self.count_try()?;
         self.awaiting = Awaiting::Load(key);
         Ok(Step::Load(key))
@@ -457,7 +488,9 @@ impl Commit {
                     }
                 };
                 self.target = Some(live);
-                self.changes.recompute(&base)?;
+                if self.holds(Clause::Replayed) {
+                    self.changes.recompute(&base)?;
+                }
                 self.work()
             }
             Found::Replaced(tombstone) => {
@@ -483,7 +516,7 @@ impl Commit {
     /// Whether a session of `user` is still the one that this request is about. A log-in goes on where the same user
     /// has signed in meanwhile; from there on it is that user's session only.
     fn accepts(&mut self, user: Option<&Arc<str>>) -> bool {
-        if self.user.as_ref() == user {
+        if self.user.as_ref() == user || !self.holds(Clause::UserCompared) {
             return true;
         }
         let now_signed_in = self.log_in.as_ref().map(|log_in| &log_in.user);
@@ -500,7 +533,10 @@ impl Commit {
         if self.task == Task::Destroy && !self.holds(Clause::DestroyFollows) {
             return Ok(Step::Finished(Done::Destroyed));
         }
-        if self.task == Task::Regenerate {
+        if self.task != Task::Destroy && !self.holds(Clause::Followed) {
+            return self.gone();
+        }
+        if self.task == Task::Regenerate && self.holds(Clause::RegeneratedOnce) {
             // Somebody else has done it already; the data goes where the session is now.
             self.task = Task::Update;
             return self.withdraw(Next::Load(tombstone.successor));
@@ -552,19 +588,4 @@ impl Commit {
             true
         }
     }
-}
-
-/// Clauses of the protocol for requests that overlap, each at the line that carries it out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Clause {
-    /// A write that came between reading and replacing the old record is merged into the new one.
-    MergedBeforeReplaced,
-    /// Following compares the user at every hop, not only at the last.
-    UserComparedAtEveryHop,
-    /// A destroy follows a tombstone to the successor.
-    DestroyFollows,
-    /// A tombstone that names the successor that we wrote means that the replacement is done.
-    OwnSuccessorIsDone,
-    /// The record under the new id is taken back when the session is gone.
-    WithdrawnWhenGone,
 }

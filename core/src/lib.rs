@@ -3,6 +3,7 @@
 mod changes;
 mod cleanup;
 mod clock;
+mod closing;
 mod commit;
 mod config;
 mod cookie;
@@ -15,6 +16,8 @@ mod key;
 mod layout;
 mod lifecycle;
 mod memory;
+#[cfg(test)]
+mod model;
 mod payload;
 mod record;
 mod session;

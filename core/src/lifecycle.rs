@@ -54,6 +54,12 @@ impl Policy {
         (now + self.lifetime(record)).min(record.ends)
     }
 
+    /// How long the cookie is to last: `None` for one that ends with the browser.
+    pub(crate) fn max_age(&self, live: &Live, now: Timestamp) -> Option<Duration> {
+        self.is_permanent(&live.record)
+            .then(|| live.deadline.since(now))
+    }
+
     /// The later deadline that a request earns; `None` while it would be later by less than a tenth of the lifetime, so
     /// that a session that is only read is seldom written.
     pub(crate) fn slid_deadline(&self, live: &Live, now: Timestamp) -> Option<Timestamp> {
@@ -74,9 +80,10 @@ impl Policy {
         }
     }
 
-    /// When a tombstone that is set now may go.
-    pub(crate) fn tombstone_deadline(replaced: Timestamp, now: Timestamp) -> Timestamp {
-        (now + TOMBSTONE_LIFETIME).min(replaced)
+    /// When a tombstone that is set now may go. The deadline of the session that it stands for does not matter: the
+    /// session lives on under its new id, and who found the old one must not take it for expired.
+    pub(crate) fn tombstone_deadline(now: Timestamp) -> Timestamp {
+        now + TOMBSTONE_LIFETIME
     }
 }
 
@@ -244,9 +251,13 @@ pub(crate) fn plan(
         (Found::Live(live), _) => match &wish.fate {
             Fate::LogIn(_) | Fate::Regenerate => Plan::Rotate,
             Fate::Stay if !wish.changes.is_empty() => Plan::Update,
-            Fate::Stay => policy
-                .slid_deadline(live, now)
-                .map_or(Plan::Keep, Plan::Touch),
+            Fate::Stay => match policy.slid_deadline(live, now) {
+                None => Plan::Keep,
+                // Its cookie is to be sent again, which must not happen if the session is gone or its id was replaced
+                // meanwhile. A touch would not say.
+                Some(_) if policy.is_permanent(&live.record) => Plan::Update,
+                Some(deadline) => Plan::Touch(deadline),
+            },
         },
     }
 }

@@ -1,67 +1,107 @@
-//! The store that needs no crate and no server.
+//! The store that keeps sessions in this process.
 
+mod expiry;
 mod shard;
+#[cfg(test)]
+mod tests;
 mod users;
 
+use std::fmt;
+use std::future::ready;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 
 use crate::clock::Timestamp;
-use crate::driver::{ConnectError, Driver};
+use crate::driver::{ConnectError, Driver, Location};
 use crate::id::StoreKey;
 use crate::store::{Deletion, Entry, Expect, Store, StoreError, Stored, Version, Write};
-use shard::{Evicted, Put, Shard};
+use shard::Shard;
 use users::Users;
 
 const NAME: &str = "memory";
+const MAX_SESSIONS: &str = "max_sessions";
 
-/// Threads rarely meet in one of this many shards.
-const SHARDS: usize = 64;
+/// Opens a [`MemoryStore`]: type or scheme `memory`, option `max_sessions`.
+pub(crate) const DRIVER: Driver = Driver {
+    name: NAME,
+    schemes: &[NAME],
+    connect: |location| Box::pin(ready(open(&location))),
+};
 
-/// How many steps an eviction takes before it lets go of a shard.
-const STEPS: usize = 64;
-
-/// Sessions in this process's memory: gone when it ends, and shared with no other process.
+/// Keeps sessions in the memory of this process: for development, for tests, and for a server that runs alone and may
+/// forget its visitors when it restarts.
 ///
-/// Expired sessions make room by themselves, a few whenever a session is created, and all when
-/// [`delete_expired`](Store::delete_expired) runs; neither ever looks at a session that is alive.
+/// Every call is answered at once and waits for nothing but a short lock on one of many parts. Expired sessions leave a
+/// few at a time whenever a session is created; [`delete_expired`](Store::delete_expired) removes those that are left,
+/// in small steps that let requests through.
+///
+/// Memory grows with the number of sessions unless it is [bounded](Self::with_limit). `SESSION_TYPE=memory`
+/// chooses this store, `SESSION_URL=memory://?max_sessions=100000` bounds it.
 ///
 /// ```
-/// use anysession::MemoryStore;
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use anysession::{Entry, Expect, MemoryStore, Store, StoreKey, Timestamp};
 ///
-/// let store = MemoryStore::with_limit(100_000);
-/// assert_eq!(store.len(), 0);
+/// let store = MemoryStore::with_limit(1);
+/// let now = Timestamp::from_millis(0);
+/// let entry = Entry { payload: "data".into(), deadline: Timestamp::from_millis(60_000), user: None };
+/// let [first, second] = [[1; 32], [2; 32]].map(|bytes| StoreKey::from_bytes(&bytes).unwrap());
+///
+/// let written = store.put(&first, Expect::Absent, entry.clone(), now).await?;
+/// # assert!(matches!(written, anysession::Write::Done(_)));
+/// let refused = store.put(&second, Expect::Absent, entry.clone(), now).await.unwrap_err();
+/// assert!(refused.is_full());
+/// assert_eq!(store.load(&first).await?.map(|stored| stored.entry), Some(entry));
+/// # Ok(()) }
 /// ```
-#[derive(Debug)]
 pub struct MemoryStore {
+    /// A key's shard never changes. A shard's lock may be held while one of `users` is taken, never the other way
+    /// round, and never two of either.
     shards: Box<[Mutex<Shard>]>,
     users: Users,
-    sessions: AtomicUsize,
-    limit: usize,
+    room: Room,
 }
 
+/// Enough that two threads seldom meet, and that a shard's table is moved quickly when it grows: 1,000,000 sessions are
+/// 4,000 a shard.
+const SHARDS: usize = 256;
+
+/// How many queued deadlines a create looks at. More than one, so that the expired leave faster than new ones come even
+/// when most of what is due turns out to have been touched.
+const STEPS_PER_CREATE: usize = 8;
+
+/// How many queued deadlines are looked at under one lock when there is no request to answer.
+const STEPS_PER_LOCK: usize = 16;
+
 impl MemoryStore {
-    /// A store that holds as many sessions as there is memory for.
+    /// An empty store without a bound.
     pub fn new() -> Self {
         Self::with_limit(usize::MAX)
     }
 
-    /// A store that refuses a new session while it holds `limit` of them. It never evicts one that is alive, so
-    /// anonymous traffic cannot sign anybody out.
+    /// An empty store that holds at most `limit` sessions.
+    ///
+    /// When it is full it drops what has expired. If nothing has, it refuses the new session with an error that
+    /// [is full](StoreError::is_full): a session that is alive never makes room for another, or a stranger could log
+    /// out everybody by opening sessions.
     pub fn with_limit(limit: usize) -> Self {
         MemoryStore {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             users: Users::default(),
-            sessions: AtomicUsize::new(0),
-            limit,
+            room: Room {
+                taken: AtomicUsize::new(0),
+                limit,
+            },
         }
     }
 
-    /// How many sessions it holds, expired ones that still take room included.
+    /// How many sessions it holds, those included that have expired and still take room.
     pub fn len(&self) -> usize {
-        self.sessions.load(Ordering::Relaxed)
+        self.room.taken.load(Ordering::Relaxed)
     }
 
     /// Whether it holds none.
@@ -69,71 +109,74 @@ impl MemoryStore {
         self.len() == 0
     }
 
-    fn shard(&self, key: &StoreKey) -> MutexGuard<'_, Shard> {
-        lock(&self.shards[shard::hash(key) as usize % SHARDS])
-    }
-
-    /// Takes room for one more session, making some if there is none left.
-    fn reserve(&self, now: Timestamp) -> Result<(), StoreError> {
-        let take = |held: usize| (held < self.limit).then_some(held + 1);
-        let reserve = || {
-            self.sessions
-                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
-        };
-        if reserve().is_ok() {
-            return Ok(());
-        }
-        self.evict(now, usize::MAX);
-        reserve().map(|_| ()).map_err(|_| {
-            let limit = self.limit;
-            StoreError::full(
-                NAME,
-                "put",
-                format!("it holds {limit} sessions, as many as it may"),
-            )
-        })
-    }
-
-    /// Forgets an entry that is no longer in its shard.
-    fn forget(&self, key: &StoreKey, user: Option<&str>) {
-        self.sessions.fetch_sub(1, Ordering::Relaxed);
-        if let Some(user) = user {
-            self.unlist(user, key);
+    fn create(&self, key: &StoreKey, entry: Entry, now: Timestamp) -> Result<Write, StoreError> {
+        loop {
+            let mut shard = self.shard(key);
+            let due = shard.evict_due(now, STEPS_PER_CREATE, &self.users);
+            self.room.give_back(due.evicted);
+            if shard.is_alive(key, now) {
+                return Ok(Write::Conflict);
+            }
+            self.room
+                .give_back(usize::from(shard.remove(key, &self.users)));
+            if self.room.take() {
+                return Ok(Write::Done(shard.insert(*key, entry, &self.users)));
+            }
+            drop(shard);
+            if !self.make_room(now) {
+                let reason = format!("it holds {} sessions, all that it may", self.room.limit);
+                return Err(StoreError::full(NAME, "put", reason));
+            }
         }
     }
 
-    /// Takes a key from a user's index unless an entry of that user is under it again.
-    fn unlist(&self, user: &str, key: &StoreKey) {
-        self.users
-            .remove(user, key, || !self.shard(key).is_of_user(key, user));
+    /// Evicts until there is room for one, and says whether there is. It does no more than that: one request should not
+    /// pay for all that expired overnight.
+    fn make_room(&self, now: Timestamp) -> bool {
+        let evicted = self.evict(now, 1);
+        evicted > 0 || self.room.is_left()
     }
 
-    /// Deletes up to `limit` expired entries, a few at a time, so that no request waits long.
+    /// Goes round the shards and does a little at each, so that a request that waits for one of them gets it before
+    /// more is done there.
     fn evict(&self, before: Timestamp, limit: usize) -> usize {
         let mut evicted = 0;
-        for shard in &self.shards {
-            loop {
-                let steps = STEPS.min(limit - evicted);
-                let Evicted { entries, exhausted } = lock(shard).evict(before, steps);
-                evicted += entries.len();
-                for (key, user) in entries {
-                    self.forget(&key, user.as_deref());
-                }
+        let mut more = true;
+        while more {
+            more = false;
+            for shard in &self.shards {
                 if evicted == limit {
                     return evicted;
                 }
-                if exhausted {
-                    break;
-                }
+                let steps = STEPS_PER_LOCK.min(limit - evicted);
+                // Given back before the shard is unlocked: whoever then finds nothing to evict there finds the room.
+                let mut shard = lock(shard);
+                let due = shard.evict_due(before, steps, &self.users);
+                self.room.give_back(due.evicted);
+                evicted += due.evicted;
+                more |= due.more;
             }
         }
         evicted
+    }
+
+    fn shard(&self, key: &StoreKey) -> MutexGuard<'_, Shard> {
+        lock(&self.shards[shard_of(tail(key), SHARDS)])
     }
 }
 
 impl Default for MemoryStore {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryStore")
+            .field("sessions", &self.len())
+            .field("limit", &self.room.limit)
+            .finish()
     }
 }
 
@@ -150,37 +193,19 @@ impl Store for MemoryStore {
         entry: Entry,
         now: Timestamp,
     ) -> Result<Write, StoreError> {
-        let user = entry.user.clone();
-        let put = match expect {
-            Expect::Version(version) => self.shard(key).update(key, &version, entry, now),
-            Expect::Absent => {
-                self.reserve(now)?;
-                let Evicted { entries, .. } = self.shard(key).evict(now, 2);
-                for (key, user) in entries {
-                    self.forget(&key, user.as_deref());
-                }
-                let put = self.shard(key).create(key, entry, now);
-                if !matches!(put, Put::Created(_)) {
-                    // Either nothing was written, or the room of an expired entry was taken over.
-                    self.sessions.fetch_sub(1, Ordering::Relaxed);
-                }
-                put
-            }
+        let entry = Entry {
+            // The caller's bytes may be a small part of a large buffer, which they would keep alive.
+            payload: Bytes::copy_from_slice(&entry.payload),
+            ..entry
         };
-        let (version, before) = match put {
-            Put::Conflict => return Ok(Write::Conflict),
-            Put::Created(version) => (version, None),
-            Put::Replaced(version, before) => (version, before),
-        };
-        if user != before {
-            if let Some(user) = user {
-                self.users.add(user, *key);
-            }
-            if let Some(before) = before {
-                self.unlist(&before, key);
+        match expect {
+            Expect::Absent => self.create(key, entry, now),
+            Expect::Version(version) => {
+                Ok(self
+                    .shard(key)
+                    .replace(key, &version, entry, now, &self.users))
             }
         }
-        Ok(Write::Done(version))
     }
 
     async fn touch(
@@ -195,200 +220,92 @@ impl Store for MemoryStore {
     }
 
     async fn delete(&self, key: &StoreKey, version: &Version) -> Result<Deletion, StoreError> {
-        let deleted = self.shard(key).delete(key, version);
-        Ok(match deleted {
-            None => Deletion::Conflict,
-            Some(user) => {
-                self.forget(key, user.as_deref());
-                Deletion::Done
-            }
-        })
+        let mut shard = self.shard(key);
+        if !shard.is_at(key, version) {
+            return Ok(Deletion::Conflict);
+        }
+        self.room
+            .give_back(usize::from(shard.remove(key, &self.users)));
+        Ok(Deletion::Done)
     }
 
     async fn keys_of_user(&self, user: &str) -> Result<Vec<StoreKey>, StoreError> {
-        let keys = self.users.keys(user);
-        let (kept, gone): (Vec<_>, Vec<_>) = keys
-            .into_iter()
-            .partition(|key| self.shard(key).is_of_user(key, user));
-        for key in gone {
-            self.unlist(user, &key);
-        }
-        Ok(kept)
+        Ok(self.users.keys(user))
     }
 
     async fn delete_expired(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
-        Ok(if limit == 0 {
-            0
-        } else {
-            self.evict(before, limit)
-        })
+        Ok(self.evict(before, limit))
     }
 }
 
-/// Opens a [`MemoryStore`]; it takes no path, and the option `max_sessions`.
-pub(crate) const DRIVER: Driver = Driver {
-    name: NAME,
-    schemes: &["memory"],
-    connect: |location| {
-        Box::pin(async move {
-            location.check_options(NAME, &["max_sessions"])?;
-            if !location.path().is_empty() {
-                return Err(ConnectError::Failed {
-                    driver: NAME,
-                    source:
-                        "it keeps nothing at a path: leave the url empty, or choose another type"
-                            .into(),
-                });
-            }
-            let limit = match location.option("max_sessions") {
-                None => usize::MAX,
-                Some(number) => number.parse().map_err(|_| ConnectError::BadOption {
-                    driver: NAME,
-                    option: "max_sessions".to_owned(),
-                    expected: format!("a number of sessions, not {number:?}"),
-                })?,
-            };
-            Ok(Arc::new(MemoryStore::with_limit(limit)) as Arc<dyn Store>)
-        })
-    },
-};
+/// The bound on the number of sessions. It is taken before a session is inserted and given back after one was removed,
+/// so there are never more sessions than `limit`.
+struct Room {
+    taken: AtomicUsize,
+    limit: usize,
+}
 
-/// What is behind a lock is consistent between any two statements, so a panic elsewhere spoils nothing.
+impl Room {
+    fn take(&self) -> bool {
+        let one_more = |taken| (taken < self.limit).then_some(taken + 1);
+        self.taken
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more)
+            .is_ok()
+    }
+
+    fn give_back(&self, sessions: usize) {
+        if sessions > 0 {
+            self.taken.fetch_sub(sessions, Ordering::Relaxed);
+        }
+    }
+
+    fn is_left(&self) -> bool {
+        self.taken.load(Ordering::Relaxed) < self.limit
+    }
+}
+
+fn open(location: &Location) -> Result<Arc<dyn Store>, ConnectError> {
+    location.check_options(NAME, &[MAX_SESSIONS])?;
+    if location.scheme().is_some_and(|scheme| scheme != NAME) || !location.path().is_empty() {
+        return Err(ConnectError::Failed {
+            driver: NAME,
+            source: "it opens no path and no server: remove the url, write it as `memory://`, or set `type` to the \
+                     store that the url is for"
+                .into(),
+        });
+    }
+    let store = match location.option(MAX_SESSIONS) {
+        None => MemoryStore::new(),
+        Some(max) => MemoryStore::with_limit(parse_max(max)?),
+    };
+    Ok(Arc::new(store))
+}
+
+fn parse_max(max: &str) -> Result<usize, ConnectError> {
+    max.parse()
+        .ok()
+        .filter(|max| *max > 0)
+        .ok_or_else(|| ConnectError::BadOption {
+            driver: NAME,
+            option: MAX_SESSIONS.to_owned(),
+            expected: "a whole number of sessions, 1 or more".to_owned(),
+        })
+}
+
+/// Nothing that is done under a lock leaves things half done when it panics, so a poisoned lock is as good as any.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
+/// A key is a hash already, so a part of it is its hash in our tables: the last part, because keys of one kind may start
+/// alike.
+fn tail(key: &StoreKey) -> u64 {
+    key.as_bytes()
+        .last_chunk()
+        .map_or(0, |tail| u64::from_le_bytes(*tail))
+}
 
-    use super::*;
-
-    const NOON: Timestamp = Timestamp::from_millis(1_700_000_000_000);
-    const HOUR: Duration = Duration::from_secs(3600);
-
-    fn key(n: u32) -> StoreKey {
-        crate::layout::store_key(
-            &crate::id::SessionId::from_cookie(format!("{n:043}").as_bytes()).unwrap(),
-        )
-    }
-
-    fn entry(deadline: Timestamp, user: Option<&str>) -> Entry {
-        Entry {
-            payload: vec![1, 2, 3].into(),
-            deadline,
-            user: user.map(Into::into),
-        }
-    }
-
-    async fn create(store: &MemoryStore, n: u32, deadline: Timestamp) -> Result<Write, StoreError> {
-        store
-            .put(&key(n), Expect::Absent, entry(deadline, Some("u")), NOON)
-            .await
-    }
-
-    #[tokio::test]
-    async fn a_full_store_refuses_new_sessions_and_keeps_the_old_ones() {
-        let store = MemoryStore::with_limit(3);
-        let mut versions = Vec::new();
-        for n in 0..3 {
-            let Write::Done(version) = create(&store, n, NOON + HOUR).await.unwrap() else {
-                panic!()
-            };
-            versions.push(version);
-        }
-        assert!(create(&store, 3, NOON + HOUR).await.unwrap_err().is_full());
-        let update = Expect::Version(versions[0].clone());
-        let updated = store
-            .put(&key(0), update, entry(NOON + HOUR, None), NOON)
-            .await
-            .unwrap();
-        assert!(matches!(updated, Write::Done(_)));
-        let deleted = store.delete(&key(1), &versions[1]).await.unwrap();
-        assert_eq!(deleted, Deletion::Done);
-        assert!(matches!(
-            create(&store, 3, NOON + HOUR).await.unwrap(),
-            Write::Done(_)
-        ));
-        assert_eq!(store.len(), 3);
-    }
-
-    #[tokio::test]
-    async fn expired_sessions_make_room_in_a_full_store() {
-        let store = MemoryStore::with_limit(2);
-        let _ = create(&store, 0, NOON + HOUR).await.unwrap();
-        let _ = create(&store, 1, NOON + HOUR * 3).await.unwrap();
-        let later = NOON + HOUR * 2;
-        let put = store
-            .put(&key(2), Expect::Absent, entry(later + HOUR, None), later)
-            .await;
-        assert!(matches!(put.unwrap(), Write::Done(_)));
-        assert_eq!(store.len(), 2);
-        assert!(store.load(&key(1)).await.unwrap().is_some());
-    }
-
-    #[tokio::test]
-    async fn nothing_is_left_of_what_was_deleted_or_has_expired() {
-        let store = MemoryStore::new();
-        for n in 0..5_000 {
-            let Write::Done(version) = create(&store, n, NOON + HOUR).await.unwrap() else {
-                panic!()
-            };
-            store
-                .touch(&key(n), &version, NOON + HOUR * 2, NOON)
-                .await
-                .unwrap();
-            if n % 2 == 0 {
-                assert_eq!(
-                    store.delete(&key(n), &version).await.unwrap(),
-                    Deletion::Done
-                );
-            }
-        }
-        assert_eq!(
-            store.delete_expired(NOON + HOUR, usize::MAX).await.unwrap(),
-            0
-        );
-        assert_eq!(store.len(), 2_500);
-        assert_eq!(
-            store.delete_expired(NOON + HOUR * 2, 1_000).await.unwrap(),
-            1_000
-        );
-        assert_eq!(
-            store
-                .delete_expired(NOON + HOUR * 2, usize::MAX)
-                .await
-                .unwrap(),
-            1_500
-        );
-        assert!(store.is_empty());
-        assert!(store.shards.iter().all(|shard| lock(shard).is_empty()));
-        assert!(store.users.is_empty());
-    }
-
-    #[tokio::test]
-    async fn creating_evicts_what_has_expired() {
-        let store = MemoryStore::new();
-        for n in 0..2_000 {
-            let _ = create(&store, n, NOON + HOUR).await.unwrap();
-        }
-        let later = NOON + HOUR;
-        for n in 2_000..6_000 {
-            let _ = store
-                .put(&key(n), Expect::Absent, entry(later + HOUR, None), later)
-                .await
-                .unwrap();
-        }
-        assert_eq!(store.len(), 4_000);
-    }
-
-    #[tokio::test]
-    async fn the_driver_says_what_it_cannot_use() {
-        let connect = |url: &str| (DRIVER.connect)(crate::driver::Location::parse(url));
-        assert!(connect("").await.is_ok());
-        assert!(connect("memory://?max_sessions=10").await.is_ok());
-        for url in ["/var/sessions", "?max_sessions=many", "?size=1"] {
-            assert!(connect(url).await.is_err(), "{url}");
-        }
-    }
+/// Chooses by bits from the middle of the hash: the tables use both of its ends.
+fn shard_of(hash: u64, shards: usize) -> usize {
+    (hash >> 32) as usize % shards
 }

@@ -72,7 +72,7 @@ impl Payload {
         out.resize(MAX_HEADER, 0);
 
         let index = EditIndex::new(edits);
-        let mut done = vec![false; edits.len()];
+        let mut done = Marks::default();
         let mut left = edits.len();
         let mut copied = body;
         for pair in self.pairs() {
@@ -82,7 +82,7 @@ impl Payload {
             let Some(position) = pair.key(&self.0).and_then(|key| index.position(key)) else {
                 continue;
             };
-            if std::mem::replace(&mut done[position], true) {
+            if !done.mark(position) {
                 continue;
             }
             left -= 1;
@@ -94,7 +94,11 @@ impl Payload {
             }
         }
         out.extend_from_slice(&self.0[copied..]);
-        for (edit, _) in edits.iter().zip(done).filter(|(_, done)| !done) {
+        for (_, edit) in edits
+            .iter()
+            .enumerate()
+            .filter(|(position, _)| !done.is_marked(*position))
+        {
             if let Some(pair) = edit.pair {
                 out.extend_from_slice(pair);
                 count += 1;
@@ -143,6 +147,34 @@ impl<'a> EditIndex<'a> {
         match self {
             EditIndex::Few(edits) => edits.iter().position(|edit| edit.key.as_bytes() == key),
             EditIndex::Many(table) => table.get(key).copied(),
+        }
+    }
+}
+
+/// Which edits were carried out: 64 of them without a list.
+#[derive(Default)]
+struct Marks {
+    first: u64,
+    rest: Vec<bool>,
+}
+
+impl Marks {
+    /// Marks a position; says whether it was not marked before.
+    fn mark(&mut self, position: usize) -> bool {
+        let new = !self.is_marked(position);
+        if position < 64 {
+            self.first |= 1 << position;
+        } else {
+            self.rest.resize(self.rest.len().max(position - 63), false);
+            self.rest[position - 64] = true;
+        }
+        new
+    }
+
+    fn is_marked(&self, position: usize) -> bool {
+        match position.checked_sub(64) {
+            None => self.first & 1 << position != 0,
+            Some(position) => self.rest.get(position).is_some_and(|marked| *marked),
         }
     }
 }
@@ -442,7 +474,7 @@ mod tests {
         #[test]
         fn edits_do_what_a_map_does(
             start in prop::collection::btree_map("[a-e]{1,2}", any::<u32>(), 0..8),
-            edits in prop::collection::btree_map("[a-e]{1,2}", any::<Option<u32>>(), 0..20),
+            edits in prop::collection::btree_map("[a-e]{1,3}", any::<Option<u32>>(), 0..90),
         ) {
             let payload = Payload::from_bytes(encoded(&start).into()).unwrap();
             let pairs: Vec<_> = edits.iter().map(|(key, value)| (key, value.map(|v| pair(key, &encoded(&v))))).collect();

@@ -14,7 +14,12 @@ use crate::payload::skip_one;
 const MAX_DEPTH: usize = 128;
 
 pub(crate) fn encode<T: Serialize + ?Sized>(key: &str, value: &T) -> Result<Vec<u8>, Error> {
-    let mut serializer = Serializer::new(Bounded::default()).with_struct_map();
+    let bounded = Bounded {
+        bytes: Vec::with_capacity(64),
+        walked: 0,
+        open: Vec::new(),
+    };
+    let mut serializer = Serializer::new(bounded).with_struct_map();
     value
         .serialize(&mut serializer)
         .map_err(|error| Error::encode(key, error))?;
@@ -27,7 +32,6 @@ pub(crate) fn decode<T: DeserializeOwned>(key: &str, bytes: &[u8]) -> Result<T, 
 
 /// Takes MessagePack as it is written, and stops the writer when it nests too deep: only then does a recursive
 /// `Serialize` come back before the stack ends.
-#[derive(Default)]
 struct Bounded {
     bytes: Vec<u8>,
     walked: usize,

@@ -141,7 +141,11 @@ fn no_text_shows_a_password() {
     }
     for key in ConfigKey::ALL {
         let key = Naming::Dotted.of(key);
-        for value in ["redis://user:hunter2@host/0", "user:hunter2@host"] {
+        for value in [
+            "redis://user:hunter2@host/0",
+            "redis://host/0?password=hunter2",
+            "user:hunter2@host",
+        ] {
             if let Err(error) = Config::from_pairs([(key.as_str(), value)]) {
                 assert!(!error.to_string().contains("hunter2"), "{error}");
                 assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");

@@ -1,116 +1,111 @@
-//! A part of the memory store, behind one lock.
+//! One part of the store: what stands under one lock.
 
-use std::collections::BTreeSet;
-use std::fmt;
+use std::mem;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use hashbrown::HashTable;
-use hashbrown::hash_table::Entry as Place;
 
+use super::expiry::ExpiryQueue;
+use super::tail;
+use super::users::Users;
 use crate::clock::Timestamp;
 use crate::id::StoreKey;
-use crate::store::{Entry, Stored, Version};
+use crate::store::{Entry, Stored, Version, Write};
 
-/// Entries by key, and a queue of their ends.
+/// Entries, and the queue in which they expire. Every change of an entry changes the index of users as well before the
+/// shard is unlocked, so the index is never behind.
 #[derive(Default)]
 pub(super) struct Shard {
-    /// Boxed, because the slack of a table of large slots would cost more than a pointer each.
+    /// Boxed, because a table is up to half empty.
     slots: HashTable<Box<Slot>>,
-    /// When to look at a slot, and the hash of its key. A touch does not move it: the slot is queued again when its turn
-    /// comes and it turns out to live longer.
-    queue: BTreeSet<(Timestamp, u64)>,
-    versions: u64,
+    queue: ExpiryQueue,
+    /// Counted for all entries together, so that a key that is deleted and created anew gets no version again.
+    last_version: u64,
 }
 
 struct Slot {
     key: StoreKey,
-    payload: Bytes,
-    deadline: Timestamp,
-    queued: Timestamp,
     version: u64,
+    deadline: Timestamp,
+    /// Where it stands in the queue: never later than the deadline.
+    queued: Timestamp,
+    payload: Bytes,
     user: Option<Arc<str>>,
 }
 
-/// What became of a put.
-pub(super) enum Put {
-    Conflict,
-    Created(Version),
-    /// Written over an entry that named this user.
-    Replaced(Version, Option<Arc<str>>),
-}
-
-/// What an eviction removed, and whether nothing else is due.
-pub(super) struct Evicted {
-    pub(super) entries: Vec<(StoreKey, Option<Arc<str>>)>,
-    pub(super) exhausted: bool,
-}
-
-/// Keys are hashes, so a part of one is as good as a hash of it. The end is taken because keys of other layouts may begin
-/// alike.
-pub(super) fn hash(key: &StoreKey) -> u64 {
-    key.as_bytes()
-        .last_chunk()
-        .copied()
-        .map_or(0, u64::from_le_bytes)
+/// How far [`Shard::evict_due`] came.
+pub(super) struct Eviction {
+    pub(super) evicted: usize,
+    /// Whether it stopped before the queue was done.
+    pub(super) more: bool,
 }
 
 impl Shard {
     pub(super) fn load(&self, key: &StoreKey) -> Option<Stored> {
-        let slot = self.find(key)?;
-        let entry = Entry {
-            payload: slot.payload.clone(),
-            deadline: slot.deadline,
-            user: slot.user.clone(),
-        };
-        Some(Stored {
-            entry,
+        self.find(key).map(|slot| Stored {
+            entry: Entry {
+                payload: slot.payload.clone(),
+                deadline: slot.deadline,
+                user: slot.user.clone(),
+            },
             version: slot.version.into(),
         })
     }
 
-    pub(super) fn create(&mut self, key: &StoreKey, entry: Entry, now: Timestamp) -> Put {
-        self.versions += 1;
-        let version = self.versions;
-        match self
-            .slots
-            .entry(hash(key), |slot| slot.key == *key, |slot| hash(&slot.key))
-        {
-            Place::Occupied(slot) if slot.get().deadline > now => Put::Conflict,
-            Place::Occupied(mut slot) => {
-                let before = slot.get_mut().replace(entry, version, &mut self.queue);
-                Put::Replaced(version.into(), before)
-            }
-            Place::Vacant(place) => {
-                self.queue.insert((entry.deadline, hash(key)));
-                place.insert(Box::new(Slot {
-                    key: *key,
-                    payload: entry.payload,
-                    deadline: entry.deadline,
-                    queued: entry.deadline,
-                    version,
-                    user: entry.user,
-                }));
-                Put::Created(version.into())
-            }
-        }
+    pub(super) fn is_alive(&self, key: &StoreKey, now: Timestamp) -> bool {
+        self.find(key).is_some_and(|slot| slot.deadline > now)
     }
 
-    pub(super) fn update(
+    pub(super) fn is_at(&self, key: &StoreKey, version: &Version) -> bool {
+        self.find(key).is_some_and(|slot| slot.is_at(version))
+    }
+
+    /// Adds an entry under a key that has none.
+    pub(super) fn insert(&mut self, key: StoreKey, entry: Entry, users: &Users) -> Version {
+        let version = self.next_version();
+        let slot = Box::new(Slot {
+            key,
+            version,
+            deadline: entry.deadline,
+            queued: entry.deadline,
+            payload: entry.payload,
+            user: entry.user.map(|user| users.add(user, key)),
+        });
+        self.queue.add(slot.queued, tail(&key));
+        self.slots.insert_unique(tail(&key), slot, hash);
+        version.into()
+    }
+
+    pub(super) fn replace(
         &mut self,
         key: &StoreKey,
         version: &Version,
         entry: Entry,
         now: Timestamp,
-    ) -> Put {
-        self.versions += 1;
-        let new = self.versions;
-        match self.slots.find_mut(hash(key), |slot| slot.key == *key) {
-            Some(slot) if slot.is(version) && slot.deadline > now => {
-                Put::Replaced(new.into(), slot.replace(entry, new, &mut self.queue))
+        users: &Users,
+    ) -> Write {
+        let next = self.next_version();
+        let Some(slot) = find_mut(&mut self.slots, key)
+            .filter(|slot| slot.is_at(version) && slot.deadline > now)
+        else {
+            return Write::Conflict;
+        };
+        if slot.user != entry.user {
+            if let Some(user) = slot.user.take() {
+                users.remove(&user, key);
             }
-            _ => Put::Conflict,
+            slot.user = entry.user.map(|user| users.add(user, *key));
         }
+        slot.version = next;
+        slot.deadline = entry.deadline;
+        slot.payload = entry.payload;
+        if slot.deadline < slot.queued {
+            let queued = mem::replace(&mut slot.queued, slot.deadline);
+            self.queue.remove(queued, tail(key));
+            self.queue.add(slot.deadline, tail(key));
+        }
+        Write::Done(next.into())
     }
 
     pub(super) fn touch(
@@ -120,103 +115,116 @@ impl Shard {
         deadline: Timestamp,
         now: Timestamp,
     ) {
-        if let Some(slot) = self.slots.find_mut(hash(key), |slot| slot.key == *key)
-            && slot.is(version)
-            && slot.deadline > now
+        if let Some(slot) =
+            find_mut(&mut self.slots, key).filter(|slot| slot.is_at(version) && slot.deadline > now)
         {
             slot.deadline = slot.deadline.max(deadline);
         }
     }
 
-    /// Deletes an entry at this version and says whose it was.
-    pub(super) fn delete(&mut self, key: &StoreKey, version: &Version) -> Option<Option<Arc<str>>> {
-        let found = self.slots.find_entry(hash(key), |slot| slot.key == *key);
-        let found = found.ok().filter(|found| found.get().is(version))?;
-        let (slot, _) = found.remove();
-        self.queue.remove(&(slot.queued, hash(key)));
-        self.shrink();
-        Some(slot.user)
-    }
-
-    pub(super) fn is_of_user(&self, key: &StoreKey, user: &str) -> bool {
-        self.find(key)
-            .is_some_and(|slot| slot.user.as_deref() == Some(user))
-    }
-
-    /// Looks at no more than `steps` slots that are due, and removes those that have expired.
-    pub(super) fn evict(&mut self, before: Timestamp, steps: usize) -> Evicted {
-        let mut evicted = Evicted {
-            entries: Vec::new(),
-            exhausted: false,
+    /// Removes the entry under this key, and says whether there was one.
+    pub(super) fn remove(&mut self, key: &StoreKey, users: &Users) -> bool {
+        let Some(slot) = self.take(tail(key), |slot| slot.key == *key) else {
+            return false;
         };
-        for _ in 0..steps {
-            let Some(&(due, hash)) = self.queue.first().filter(|(due, _)| *due <= before) else {
-                evicted.exhausted = true;
-                break;
-            };
-            self.queue.pop_first();
-            let Ok(mut found) = self.slots.find_entry(hash, |slot| {
-                self::hash(&slot.key) == hash && slot.queued == due
-            }) else {
-                continue;
-            };
-            let slot = found.get_mut();
-            if slot.deadline > before {
-                slot.queued = slot.deadline;
-                self.queue.insert((slot.queued, hash));
-                continue;
-            }
-            let (slot, _) = found.remove();
-            evicted.entries.push((slot.key, slot.user));
+        self.queue.remove(slot.queued, tail(key));
+        if let Some(user) = &slot.user {
+            users.remove(user, key);
         }
-        self.shrink();
-        evicted
+        true
     }
 
-    #[cfg(test)]
-    pub(super) fn is_empty(&self) -> bool {
-        self.slots.is_empty() && self.queue.is_empty()
+    /// Looks at entries whose place in the queue has come, at most `steps` of them: those that have expired are removed,
+    /// the others queued again.
+    pub(super) fn evict_due(&mut self, before: Timestamp, steps: usize, users: &Users) -> Eviction {
+        let mut evicted = 0;
+        for _ in 0..steps {
+            let Some((queued, tail)) = self.queue.pop_due(before) else {
+                return Eviction {
+                    evicted,
+                    more: false,
+                };
+            };
+            evicted += usize::from(self.evict_or_requeue(queued, tail, before, users));
+        }
+        Eviction {
+            evicted,
+            more: self.queue.has_due(before),
+        }
+    }
+
+    fn evict_or_requeue(
+        &mut self,
+        queued: Timestamp,
+        tail: u64,
+        before: Timestamp,
+        users: &Users,
+    ) -> bool {
+        // Of two keys that end alike and are queued at the same time either may be meant: both will come up.
+        let is_meant = |slot: &Slot| slot.queued == queued && super::tail(&slot.key) == tail;
+        let slot = self.slots.find_mut(tail, |slot| is_meant(slot));
+        if let Some(slot) = slot.filter(|slot| slot.deadline > before) {
+            slot.queued = slot.deadline;
+            self.queue.add(slot.queued, tail);
+            return false;
+        }
+        let Some(slot) = self.take(tail, is_meant) else {
+            return false;
+        };
+        if let Some(user) = &slot.user {
+            users.remove(user, &slot.key);
+        }
+        true
+    }
+
+    fn take(&mut self, tail: u64, is_meant: impl Fn(&Slot) -> bool) -> Option<Box<Slot>> {
+        let found = self.slots.find_entry(tail, |slot| is_meant(slot)).ok()?;
+        let (slot, _) = found.remove();
+        shrink_if_sparse(&mut self.slots, hash);
+        Some(slot)
     }
 
     fn find(&self, key: &StoreKey) -> Option<&Slot> {
         self.slots
-            .find(hash(key), |slot| slot.key == *key)
-            .map(|slot| &**slot)
+            .find(tail(key), |slot| slot.key == *key)
+            .map(Box::as_ref)
     }
 
-    /// Gives memory back when most of the table is empty.
-    fn shrink(&mut self) {
-        if self.slots.capacity() > 64 && self.slots.len() < self.slots.capacity() / 8 {
-            self.slots
-                .shrink_to(self.slots.len() * 2, |slot| hash(&slot.key));
-        }
+    fn next_version(&mut self) -> u64 {
+        self.last_version += 1;
+        self.last_version
+    }
+
+    #[cfg(test)]
+    pub(super) fn counts(&self) -> (usize, usize) {
+        (self.slots.len(), self.queue.len())
     }
 }
 
 impl Slot {
-    fn is(&self, version: &Version) -> bool {
+    fn is_at(&self, version: &Version) -> bool {
         version.as_number() == Some(self.version)
-    }
-
-    /// Takes over a new entry and says whose the old one was.
-    fn replace(
-        &mut self,
-        entry: Entry,
-        version: u64,
-        queue: &mut BTreeSet<(Timestamp, u64)>,
-    ) -> Option<Arc<str>> {
-        if entry.deadline < self.queued {
-            queue.remove(&(self.queued, hash(&self.key)));
-            queue.insert((entry.deadline, hash(&self.key)));
-            self.queued = entry.deadline;
-        }
-        (self.payload, self.deadline, self.version) = (entry.payload, entry.deadline, version);
-        std::mem::replace(&mut self.user, entry.user)
     }
 }
 
-impl fmt::Debug for Shard {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} entries", self.slots.len())
+/// Gives memory back after a crowd has left. The tables shrink to a quarter at once, so that the work is spread over the
+/// removals before.
+pub(super) fn shrink_if_sparse<T>(table: &mut HashTable<T>, hash: impl Fn(&T) -> u64) {
+    const WORTH_IT: usize = 64;
+    if table.capacity() > WORTH_IT && table.len() < table.capacity() / 8 {
+        table.shrink_to(table.len() * 2, hash);
     }
+}
+
+// Not a method, because the queue is used while the slot is borrowed.
+fn find_mut<'a>(slots: &'a mut HashTable<Box<Slot>>, key: &StoreKey) -> Option<&'a mut Box<Slot>> {
+    slots.find_mut(tail(key), |slot| slot.key == *key)
+}
+
+#[expect(
+    clippy::borrowed_box,
+    reason = "the table hands out a reference to what it holds"
+)]
+fn hash(slot: &Box<Slot>) -> u64 {
+    tail(&slot.key)
 }

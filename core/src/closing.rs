@@ -1,0 +1,85 @@
+//! What comes before and after the commits of a request, apart from the I/O: which there are to be, and what the
+//! response is to say once it is known what came of them.
+
+use crate::changes::Changes;
+use crate::clock::Timestamp;
+use crate::commit::{Done, Task};
+use crate::id::SessionId;
+use crate::lifecycle::{Fate, Plan, Policy};
+use crate::record::{Absence, Found};
+use crate::slot::CookieDue;
+
+/// The tasks that a plan comes to, one after the other; the second one only if the first one did not fail.
+pub(crate) fn tasks(plan: Plan, fate: &Fate) -> &'static [Task] {
+    match (plan, fate) {
+        (Plan::Keep | Plan::Forget(_) | Plan::Touch(_), _) => &[],
+        (Plan::Create, _) => &[Task::Create],
+        (Plan::Update, _) => &[Task::Update],
+        (Plan::Rotate, Fate::LogIn(_)) => &[Task::LogIn],
+        (Plan::Rotate, Fate::Stay | Fate::Regenerate) => &[Task::Regenerate],
+        (Plan::Delete { then_create: false }, _) => &[Task::Destroy],
+        (Plan::Delete { then_create: true }, _) => &[Task::Destroy, Task::Create],
+    }
+}
+
+/// What a request knows after a commit.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Settled {
+    pub(crate) found: Found,
+    pub(crate) id: IdAfter,
+    /// What the response is to say, `None` if that stays as it was before.
+    pub(crate) cookie: Option<CookieDue>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum IdAfter {
+    Kept,
+    Forgotten,
+    New(SessionId),
+}
+
+/// Judges how a commit of these changes ended. A cookie that an earlier save of the same request called for is not sent
+/// if the session has moved on since or is over: it could replace a newer one in the browser.
+pub(crate) fn settle(done: Done, changes: &Changes, policy: &Policy, now: Timestamp) -> Settled {
+    match done {
+        Done::NewId { live, id } => Settled {
+            cookie: Some(CookieDue::Set(policy.max_age(&live, now))),
+            id: IdAfter::New(id),
+            found: Found::Live(live),
+        },
+        Done::Updated {
+            live,
+            followed: true,
+            ..
+        } => Settled {
+            cookie: Some(CookieDue::Nothing),
+            id: IdAfter::Forgotten,
+            found: Found::Live(live),
+        },
+        Done::Updated {
+            live,
+            deadline_moved,
+            followed: false,
+        } => {
+            let max_age = policy.max_age(&live, now);
+            let settings = changes.permanent.is_some() || changes.lifetime.is_some();
+            let again =
+                changes.permanent.is_some() || max_age.is_some() && (deadline_moved || settings);
+            Settled {
+                cookie: again.then_some(CookieDue::Set(max_age)),
+                id: IdAfter::Kept,
+                found: Found::Live(live),
+            }
+        }
+        Done::Destroyed => Settled {
+            cookie: Some(CookieDue::Remove),
+            id: IdAfter::Forgotten,
+            found: Found::Nothing(Absence::NoCookie),
+        },
+        Done::Over => Settled {
+            cookie: Some(CookieDue::Nothing),
+            id: IdAfter::Forgotten,
+            found: Found::Nothing(Absence::Unknown),
+        },
+    }
+}

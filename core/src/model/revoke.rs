@@ -1,0 +1,100 @@
+//! Somebody who ends all sessions of a user: `Shared::end_all`, one verb at a time.
+
+use std::sync::Arc;
+
+use crate::commit::{Commit, Task};
+use crate::id::StoreKey;
+
+use super::Broken;
+use super::ledger::{Place, Writer};
+use super::world::{Fault, POLICY, Progress, Running, Scene};
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Revoke {
+    user: Arc<str>,
+    pass: u8,
+    left: Vec<StoreKey>,
+    running: Option<Running>,
+    /// The user's sessions that were there when the first pass ended.
+    there: Vec<Place>,
+    verbs: u8,
+    pub(super) over: bool,
+}
+
+impl Revoke {
+    pub(super) fn new(user: &str) -> Self {
+        Revoke {
+            user: user.into(),
+            pass: 0,
+            left: Vec::new(),
+            running: None,
+            there: Vec::new(),
+            verbs: 0,
+            over: false,
+        }
+    }
+
+    /// What it does next.
+    pub(super) fn tell(&self) -> String {
+        match (&self.running, self.over) {
+            (_, true) => "over".to_owned(),
+            (Some(running), _) => running.tell(),
+            (None, _) => "list".to_owned(),
+        }
+    }
+
+    pub(super) fn crash(&mut self) {
+        *self = Revoke {
+            over: true,
+            ..Revoke::new(&self.user)
+        };
+    }
+
+    pub(super) fn verb(&mut self, fault: Fault, scene: &mut Scene<'_>) {
+        self.verbs += 1;
+        let progress = match &mut self.running {
+            None if fault != Fault::None => Progress::Failed,
+            None => {
+                self.pass += 1;
+                self.left = scene.shelf.keys_of_user(&self.user);
+                return self.next(scene);
+            }
+            Some(running) => {
+                let writer = Writer {
+                    task: Task::Destroy,
+                    own: 0,
+                };
+                running.verb(fault, writer, scene)
+            }
+        };
+        match progress {
+            Progress::Waiting => {}
+            Progress::Failed => self.crash(),
+            Progress::Finished(_) => self.next(scene),
+        }
+    }
+
+    fn next(&mut self, scene: &mut Scene<'_>) {
+        self.running = None;
+        if let Some(key) = self.left.pop() {
+            let (commit, first) = Commit::revoke(key, self.user.clone(), None, scene.now, POLICY);
+            match Running::new(commit, first, 0, scene) {
+                Ok(running) => self.running = Some(running),
+                Err(Progress::Finished(_)) => self.next(scene),
+                Err(_) => self.crash(),
+            }
+            return;
+        }
+        if self.pass == 1 {
+            self.there = scene.ledger.of_user(&self.user, scene.shelf, scene.now);
+            if scene.broken != Some(Broken::ListedAgain) {
+                return;
+            }
+        }
+        scene
+            .ledger
+            .promised_over(&self.there, scene.shelf, scene.now);
+        scene.ledger.count_verbs(self.verbs, 24);
+        self.crash();
+    }
+}

@@ -18,6 +18,9 @@ use crate::record::{Found, Record};
 use crate::slot::{State, Visit};
 use crate::value::{decode, encode};
 
+/// Where the label lies in a session.
+pub(crate) const LABEL: &str = "_label";
+
 /// The session of one request.
 ///
 /// All methods but [`save`](Self::save) and those about a user's other sessions are synchronous: the session was loaded
@@ -37,6 +40,10 @@ use crate::value::{decode, encode};
 #[derive(Clone)]
 pub struct Session(Arc<Visit>);
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a key or a user is written down at the call, and reads better without a `&`"
+)]
 impl Session {
     /// The value of a key, or `None`.
     ///
@@ -244,6 +251,21 @@ impl Session {
             .unwrap_or(self.0.shared.policy.lifetime)
     }
 
+    /// The time by which sessions are judged, to say how long ago something was.
+    pub fn now(&self) -> Timestamp {
+        self.0.shared.clock.now()
+    }
+
+    /// Names this session in the user's [list](Self::sessions), for example by browser and system. It is kept in the
+    /// session's data, under `_label`.
+    ///
+    /// # Errors
+    ///
+    /// As [`insert`](Self::insert).
+    pub fn set_label(&self, label: impl Into<String>) -> Result<(), Error> {
+        self.insert(LABEL, label.into())
+    }
+
     /// When the session was begun, `None` if it is not stored yet.
     pub fn created(&self) -> Option<Timestamp> {
         self.state().record().map(|record| record.created)
@@ -270,7 +292,7 @@ impl Session {
     ) -> Result<(), Error> {
         let flash = (category.into(), message.into());
         self.update(FLASHES, move |waiting: &mut Vec<(String, String)>| {
-            waiting.push(flash.clone())
+            waiting.push(flash.clone());
         })?;
         Ok(())
     }

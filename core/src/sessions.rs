@@ -92,6 +92,11 @@ impl Sessions {
         Slot::new(self.0.clone())
     }
 
+    /// The time by which sessions are judged.
+    pub fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
     /// The configuration.
     pub fn config(&self) -> &Config {
         &self.0.config

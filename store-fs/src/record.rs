@@ -178,13 +178,17 @@ pub(crate) fn decode_header(key: &StoreKey, bytes: &[u8]) -> Result<Header, Foun
     })
 }
 
-/// Whether these bytes are as long as a record that begins like them: then nothing is left to read.
-pub(crate) fn is_whole(bytes: &[u8]) -> bool {
-    let (Some(user_len), Some(payload_len)) = (u32_at(bytes, 12), u32_at(bytes, 64)) else {
-        return false;
+/// How long the file is that begins with these bytes, if it is a record: what is longer need not be read. Nothing is
+/// checked here.
+pub(crate) fn declared_len(bytes: &[u8]) -> Option<u64> {
+    let begins = bytes.get(..8) == Some(MAGIC) && u32_at(bytes, 8) == Some(FORMAT);
+    let (Some(user_len), Some(payload_len), true) = (u32_at(bytes, 12), u32_at(bytes, 64), begins)
+    else {
+        return None;
     };
     let user_len = if user_len == NO_USER { 0 } else { user_len };
-    bytes.len() as u64 == HEADER as u64 + u64::from(user_len) + u64::from(payload_len)
+    let len = HEADER as u64 + u64::from(user_len) + u64::from(payload_len);
+    (len <= (HEADER + MAX_BODY) as u64).then_some(len)
 }
 
 impl Header {
@@ -241,7 +245,7 @@ mod tests {
         });
         for entry in entries {
             let bytes = encode(&key(1), 7, &entry).unwrap();
-            assert!(is_whole(&bytes) && !is_whole(&bytes[..bytes.len() - 1]));
+            assert_eq!(declared_len(&bytes[..HEADER]), Some(bytes.len() as u64));
             let header = decode_header(&key(1), &bytes[..HEADER]).unwrap();
             assert_eq!((header.version, header.deadline), (7, entry.deadline));
             assert_eq!(

@@ -12,7 +12,7 @@ use crate::error::{Failure, OpenError};
 use crate::index::{EntryName, Known};
 use crate::lock::Lock;
 use crate::names;
-use crate::record::{self, Found, HEADER, MAX_BODY, Record};
+use crate::record::{self, Found, HEADER, Record};
 use crate::store::Durability;
 
 /// Most sessions fit, so that one `read` gets them.
@@ -157,7 +157,12 @@ impl Files {
                     keys.push(name.key);
                 }
                 Found::Record(_) => {}
-                Found::Absent => self.prune(name)?,
+                // Who only wants to know need not be able to write.
+                Found::Absent => {
+                    if let Err(failure) = self.prune(name) {
+                        tracing::warn!(error = %failure, "an index entry without a session was not removed");
+                    }
+                }
                 // Not ours to judge, and a key too many does no harm.
                 Found::Corrupt { .. } | Found::Newer { .. } => keys.push(name.key),
             }
@@ -221,15 +226,22 @@ impl Files {
             return Ok(None);
         };
         let mut bytes = Vec::with_capacity(FIRST_READ);
-        // One byte more than the longest record, which then has the wrong length.
-        while bytes.len() <= HEADER + MAX_BODY && bytes.len() < wanted {
+        while bytes.len() < wanted {
             if bytes.len() == bytes.capacity() {
                 bytes.reserve(bytes.len());
             }
             let read =
                 rustix::io::retry_on_intr(|| rustix::io::read(&fd, spare_capacity(&mut bytes)))
                     .map_err(|errno| folder.failure("read", &path, errno))?;
-            if read == 0 || (bytes.len() < bytes.capacity() && record::is_whole(&bytes)) {
+            let len = bytes.len() as u64;
+            let end_seen = bytes.len() < bytes.capacity();
+            let enough = match record::declared_len(&bytes) {
+                // Where a record should end, the file must end too.
+                Some(declared) => len > declared || (len == declared && end_seen),
+                // A planted file may be as large as it likes.
+                None => bytes.len() >= HEADER,
+            };
+            if read == 0 || enough {
                 break;
             }
         }

@@ -159,6 +159,32 @@ fn a_long_value_is_cut_in_an_error() {
     assert!(error(&[("lifetime", &"é".repeat(100_000))]).len() < 1_000);
 }
 
+#[test]
+fn a_later_source_names_the_whole_store() {
+    let defaults = || Config::builder().store_type("filesystem").url("./sessions");
+    let with = |pairs: &[(&str, &str)]| {
+        let config = defaults()
+            .with_pairs(pairs.iter().copied())
+            .unwrap()
+            .build()
+            .unwrap();
+        (
+            config.store_type().map(str::to_owned),
+            config.url().map(str::to_owned),
+        )
+    };
+    let some = |text: &str| Some(text.to_owned());
+    assert_eq!(
+        with(&[("lifetime", "1h")]),
+        (some("filesystem"), some("./sessions"))
+    );
+    assert_eq!(with(&[("type", "memory")]), (some("memory"), None));
+    assert_eq!(with(&[("url", "redis://h")]), (None, some("redis://h")));
+    let both = (some("redis"), some("redis://h"));
+    assert_eq!(with(&[("type", "redis"), ("url", "redis://h")]), both);
+    assert_eq!(with(&[("url", "redis://h"), ("type", "redis")]), both);
+}
+
 proptest! {
     #[test]
     fn any_pair_is_taken_or_refused_without_a_panic(

@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use anyhow::Context;
-use anysession_axum::anysession::{self, Clock, Config, Drivers, Key, Sessions, SystemClock};
+use anysession_axum::anysession::{self, Config, Drivers, Key, Sessions};
 use anysession_axum::{Session, SessionLayer, spawn_cleanup};
 use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -14,7 +14,7 @@ use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Form, Router};
-use login_pages::{Account, Choice, Credentials, Device, Problem, SignIn, Theme};
+use login_pages::{Account, Choice, Credentials, Device, Problem, SignIn, Theme, device_name};
 use tracing_subscriber::EnvFilter;
 
 const THEME: Key<Theme> = Key::new("theme");
@@ -56,8 +56,10 @@ async fn main() -> anyhow::Result<()> {
     let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
     println!("Open http://{}", listener.local_addr()?);
     println!("Sessions: {}", sessions.config());
-    println!("The cookie goes over plain HTTP, as only this machine reaches 127.0.0.1,");
-    println!("unless you set SESSION_COOKIE_SECURE=true: do so where there is HTTPS.");
+    if !sessions.config().cookie().is_secure() {
+        println!("The cookie goes over plain HTTP, as only this machine reaches 127.0.0.1.");
+        println!("Where there is HTTPS, set SESSION_COOKIE_SECURE=true.");
+    }
     let stop = async { drop(tokio::signal::ctrl_c().await) };
     axum::serve(listener, app)
         .with_graceful_shutdown(stop)
@@ -83,14 +85,21 @@ async fn home(session: Session) -> Result<Response, AppError> {
         visits,
         permanent: session.is_permanent(),
         devices: session.sessions().await?,
-        now: SystemClock.now(),
+        now: session.now(),
     }))
 }
 
-async fn sign_in(session: Session, Form(form): Form<Credentials>) -> Result<Redirect, AppError> {
+async fn sign_in(
+    session: Session,
+    headers: HeaderMap,
+    Form(form): Form<Credentials>,
+) -> Result<Redirect, AppError> {
     if let Some(user) = form.user() {
         session.log_in(user)?; // with a new id, which nobody else can know; the theme stays
         session.set_permanent(form.remember);
+        session.set_label(device_name(
+            text(&headers, "user-agent").unwrap_or_default(),
+        ))?;
         session.flash("info", format!("Welcome, {user}."))?;
     } else {
         session.flash("error", "Name or password is wrong.")?;
@@ -148,15 +157,18 @@ async fn refuse_other_sites(request: Request, next: Next) -> Response {
 }
 
 fn is_from_here(headers: &HeaderMap) -> bool {
-    let header = |name| headers.get(name)?.to_str().ok();
-    if let Some(site) = header("sec-fetch-site") {
+    if let Some(site) = text(headers, "sec-fetch-site") {
         return matches!(site, "same-origin" | "none");
     }
     // An old browser tells only the origin; who tells neither is no browser.
-    let Some(origin) = header("origin") else {
+    let Some(origin) = text(headers, "origin") else {
         return true;
     };
-    header("host").is_some_and(|host| origin.ends_with(&format!("://{host}")))
+    text(headers, "host").is_some_and(|host| origin.ends_with(&format!("://{host}")))
+}
+
+fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    headers.get(name)?.to_str().ok()
 }
 
 /// A session that could not be used, as a page. What fails after the handler, the layer answers, without a page.

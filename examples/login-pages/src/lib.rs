@@ -4,6 +4,7 @@
 //! form that is posted.
 
 mod ago;
+mod device;
 mod forms;
 
 use std::fmt;
@@ -12,6 +13,7 @@ use anysession::{Flash, SessionInfo, Timestamp};
 use askama::Template;
 use serde::{Deserialize, Serialize};
 
+pub use device::device_name;
 pub use forms::{Choice, Credentials, Device};
 
 /// The stylesheet, to be served as `/style.css`.

@@ -275,6 +275,7 @@ const TRIALS: &[(&str, AdapterTrial)] = trials! {
         a_handle_of_somebody_else_ends_nothing,
         the_other_sessions_are_ended,
         ending_the_others_spares_a_session_that_was_regenerated,
+        ending_the_others_finds_a_log_in_that_came_in_between,
         all_sessions_are_ended,
         without_a_user_it_is_401,
         require_recent_asks_to_sign_in_again;

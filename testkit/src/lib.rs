@@ -19,6 +19,10 @@
 //! `cargo test` then runs one trial per rule of the contract, named in its words, and takes the usual filters:
 //! `cargo test --test suite -- touch`.
 //!
+//! An adapter serves the [probe], one small application with the same routes on every framework, and passes the
+//! [`adapter_suite`] in the same way: cookies, overlapping requests, log-ins, outages, hostile headers, all over real
+//! HTTP.
+//!
 //! A backend that is not there is [said to be absent](Suite::absent), which counts as ignored and never as passed.
 //!
 //! Beside the suites there is what tests of a session engine need: a [clock that a test sets](TestClock), a

@@ -31,7 +31,7 @@
 //! | `/revoke-others` `/end-all` | ends the user's other sessions, or all | number of others ended |
 //! | `/recent/{seconds}` | `require_recent` | `ok` |
 //! | `/do/{step}/…` | get, set, remove, clear, logout, regenerate, login, flash, one after the other | `ok` |
-//! | `/headers` | reads, and answers as with `?headers` | `ok` |
+//! | `/headers` | reads, and answers as with `?headers` | the keys |
 //!
 //! Every route that takes the session heeds these in its query:
 //!
@@ -61,6 +61,9 @@ pub const OWN_COOKIES: [&str; 2] = [
     "plain=one; Path=/; Expires=Wed, 21 Oct 2099 07:28:00 GMT",
     "odd==\"%41 b\";path=/x;  Custom=\"a, b\"; SameSite=None;Secure",
 ];
+
+/// What the probe panics with.
+pub(crate) const PANIC: &str = "the probe was asked to panic";
 
 /// What the probe answers. The body brings its `content-type` in `headers` if it has one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,7 +104,9 @@ pub async fn answer(session: &Session, path: &str, query: &str) -> Answer {
         Err(refusal) => Err(refusal),
     };
     let (mut status, mut body) = acted.unwrap_or_else(Refusal::into_parts);
-    assert!(!query.has("panic"), "the probe was asked to panic");
+    if query.has("panic") {
+        std::panic::panic_any(PANIC);
+    }
     let asked = query.value("status").and_then(|code| code.parse().ok());
     if let (200, Some(asked)) = (status, asked) {
         status = asked;

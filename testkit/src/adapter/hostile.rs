@@ -151,9 +151,14 @@ pub(super) async fn of_several_cookies_the_first_that_loads_counts(
     world: World,
 ) -> Result<(), Failure> {
     let site = world.site().await?;
-    let id = site.visitor(&["/set/k/v"]).await?.own_id()?;
+    let browser = site.visitor(&["/set/k/v"]).await?;
+    let replaced = browser.own_id()?;
+    browser.ok("/regenerate").await?;
+    let id = browser.own_id()?;
     let unknown = "0".repeat(43);
     for header in [
+        format!("{COOKIE}={replaced}; {COOKIE}={id}"),
+        format!("{COOKIE}={id}; {COOKIE}={replaced}"),
         format!("{COOKIE}={unknown}; {COOKIE}={id}"),
         format!("{COOKIE}=x; {COOKIE}={id}"),
         format!("{COOKIE}={id}; {COOKIE}={unknown}"),

@@ -7,12 +7,21 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
+use crate::probe;
+
 /// Begins to listen, once in a process.
 pub(crate) fn listen() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         // If somebody else listens already, `is_heard` will be false.
         let _taken = tracing::subscriber::set_global_default(Listener);
+        // What the probe was asked for is no news, and would bury what is.
+        let hook = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if info.payload().downcast_ref::<&str>() != Some(&probe::PANIC) {
+                hook(info);
+            }
+        }));
     });
 }
 

@@ -5,10 +5,11 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::browser::Browser;
+use super::http::PATIENCE;
 use super::site::{World, key_of};
 use super::{Failure, ensure_eq};
-use crate::TestClock;
 use crate::suite::ensure;
+use crate::{TestClock, Verb};
 
 const NOBODY: &str = r#"{"data":{},"permanent":false,"user":null}"#;
 
@@ -131,6 +132,27 @@ pub(super) async fn ending_the_others_spares_a_session_that_was_regenerated(
         "what the ended session shows"
     );
     ensure_eq!(list(&this).await?.len(), 1, "sessions left");
+    Ok(())
+}
+
+pub(super) async fn ending_the_others_finds_a_log_in_that_came_in_between(
+    world: World,
+) -> Result<(), Failure> {
+    let site = world.site().await?;
+    let this = site.visitor(&["/login/alice"]).await?;
+    let listed = site.store.pause_after(Verb::KeysOfUser);
+    let revoking = tokio::spawn(async move { this.ok("/revoke-others").await });
+    let Ok(listed) = tokio::time::timeout(PATIENCE, listed.reached()).await else {
+        return Err(Failure::new("the sessions of the user were never listed"));
+    };
+    let other = site.visitor(&["/login/alice"]).await?;
+    listed.release();
+    ensure_eq!(revoking.await??, "1", "other sessions ended");
+    ensure_eq!(
+        other.ok("/dump").await?,
+        NOBODY,
+        "what the session shows that came in between"
+    );
     Ok(())
 }
 

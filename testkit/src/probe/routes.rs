@@ -7,7 +7,7 @@ use anysession::{Error, Flashes, Session, Timestamp};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
-use super::{Query, Refusal};
+use super::{PANIC, Query, Refusal};
 
 /// Status and body.
 type Acted = Result<(u16, String), Refusal>;
@@ -19,40 +19,29 @@ pub(super) async fn act(session: &Session, path: &str, query: &Query<'_>) -> Act
         .map(|part| percent_decode_str(part).decode_utf8_lossy())
         .collect();
     let parts: Vec<&str> = decoded.iter().map(AsRef::as_ref).collect();
+    if change(session, &parts)? {
+        return ok();
+    }
     match *parts.as_slice() {
-        ["get", k] => text(show(session.get(k)?)),
-        ["set", k, v] => {
-            let _read: Option<Value> = session.get(k)?;
-            session.insert(k, v)?;
-            ok()
-        }
-        ["incr", k] => text(session.update(k, |n: &mut u64| *n += 1)?),
-        ["remove", k] => done(session.remove(k)),
-        ["clear"] => done(session.clear()),
-        ["login", user] => done(session.log_in(user)?),
-        ["logout"] => done(session.destroy()),
-        ["relogin", user] => {
-            session.destroy();
-            done(session.log_in(user)?)
-        }
-        ["regenerate"] => done(session.regenerate_id()?),
+        ["get", k] => text(&show(session.get(k)?)),
+        ["incr", k] => text(&session.update(k, |n: &mut u64| *n += 1)?),
         ["renew", k, v] => {
             session.regenerate_id()?;
             session.save().await?;
             query.pass("then").await?;
-            done(session.insert(k, v)?)
+            session.insert(k, v)?;
+            ok()
         }
-        ["permanent", permanent] => done(session.set_permanent(number(permanent)?)),
-        ["lifetime", seconds] => done(session.set_lifetime(Duration::from_secs(number(seconds)?))),
-        ["dump"] => text(dump(session)?),
+        ["dump"] => text(&dump(session)?),
         ["read", what] => read(session, what),
+        ["headers"] => read(session, "keys"),
         ["fail", k, v] => {
             session.insert(k, v)?;
             Ok((500, String::new()))
         }
         ["panic", k, v] => {
             session.insert(k, v)?;
-            panic!("the probe was asked to panic")
+            std::panic::panic_any(PANIC)
         }
         ["save", k, v, status] => {
             let status = number(status)?;
@@ -61,30 +50,14 @@ pub(super) async fn act(session: &Session, path: &str, query: &Query<'_>) -> Act
             Ok((status, "ok".to_owned()))
         }
         ["status", code] => {
+            let status = number(code)?;
             session.keys();
-            Ok((number(code)?, "ok".to_owned()))
+            Ok((status, "ok".to_owned()))
         }
-        ["headers"] => done(drop(session.keys())),
-        ["big", bytes] => match session.insert("big", "x".repeat(number(bytes)?)) {
-            Err(Error::TooLarge { .. }) => Err(Refusal::TooLarge),
-            inserted => done(inserted?),
-        },
-        ["flash", category, message] => done(session.flash(category, message)?),
         ["flashes"] => show_flashes(session, &session.take_flashes()?, query).await,
         ["flashes", category] => {
             show_flashes(session, &session.take_flashes_of(category)?, query).await
         }
-        ["do", ref steps @ ..] => {
-            steps.iter().try_for_each(|step| take_step(session, step))?;
-            ok()
-        }
-        ref parts => act_for_user(session, parts).await,
-    }
-}
-
-/// The routes about who is signed in.
-async fn act_for_user(session: &Session, parts: &[&str]) -> Acted {
-    match *parts {
         ["sessions"] => {
             let list = session.sessions().await?.into_iter().map(|info| {
                 json!({
@@ -95,14 +68,43 @@ async fn act_for_user(session: &Session, parts: &[&str]) -> Acted {
                     "current": info.current,
                 })
             });
-            text(Value::from_iter(list))
+            text(&Value::from_iter(list))
         }
-        ["end", handle] => text(session.end_session(handle).await?),
-        ["revoke-others"] => text(session.end_other_sessions().await?),
-        ["end-all"] => text(session.end_all_sessions().await?),
-        ["recent", seconds] => done(session.require_recent(Duration::from_secs(number(seconds)?))?),
+        ["end", handle] => text(&session.end_session(handle).await?),
+        ["revoke-others"] => text(&session.end_other_sessions().await?),
+        ["end-all"] => text(&session.end_all_sessions().await?),
         _ => Err(Refusal::Text(404, "the probe has no such route".to_owned())),
     }
+}
+
+/// The routes that say nothing but `ok`. Says whether it was one of them.
+fn change(session: &Session, parts: &[&str]) -> Result<bool, Refusal> {
+    match *parts {
+        ["set", k, v] => {
+            let _read: Option<Value> = session.get(k)?;
+            session.insert(k, v)?;
+        }
+        ["remove", k] => session.remove(k),
+        ["clear"] => session.clear(),
+        ["login", user] => session.log_in(user)?,
+        ["logout"] => session.destroy(),
+        ["relogin", user] => {
+            session.destroy();
+            session.log_in(user)?;
+        }
+        ["regenerate"] => session.regenerate_id()?,
+        ["permanent", permanent] => session.set_permanent(number(permanent)?),
+        ["lifetime", seconds] => session.set_lifetime(self::seconds(seconds)?),
+        ["recent", seconds] => session.require_recent(self::seconds(seconds)?)?,
+        ["flash", category, message] => session.flash(category, message)?,
+        ["big", bytes] => match session.insert("big", "x".repeat(number(bytes)?)) {
+            Err(Error::TooLarge { .. }) => return Err(Refusal::TooLarge),
+            inserted => inserted?,
+        },
+        ["do", ref steps @ ..] => steps.iter().try_for_each(|step| take_step(session, step))?,
+        _ => return Ok(false),
+    }
+    Ok(true)
 }
 
 fn take_step(session: &Session, step: &str) -> Result<(), Refusal> {
@@ -123,7 +125,7 @@ fn take_step(session: &Session, step: &str) -> Result<(), Refusal> {
 /// Every method that reads and has no route of its own.
 fn read(session: &Session, what: &str) -> Acted {
     let time = |time: Option<Timestamp>| json!(time.map(Timestamp::as_millis));
-    text(match what {
+    text(&match what {
         "contains" => json!(session.contains("k")),
         "keys" => json!(session.keys()),
         "user" => json!(session.user().as_deref()),
@@ -142,7 +144,7 @@ async fn show_flashes(session: &Session, flashes: &Flashes, query: &Query<'_>) -
         session.save().await?;
     }
     let flashes = flashes.to_vec().into_iter();
-    text(Value::from_iter(
+    text(&Value::from_iter(
         flashes.map(|flash| json!([flash.category, flash.message])),
     ))
 }
@@ -174,15 +176,14 @@ fn number<T: FromStr>(text: &str) -> Result<T, Refusal> {
         .map_err(|_| Refusal::unreadable(&format!("a {wanted}"), text))
 }
 
-/// Answers `ok` after something that says nothing itself.
-fn done((): ()) -> Acted {
-    ok()
+fn seconds(text: &str) -> Result<Duration, Refusal> {
+    Ok(Duration::from_secs(number(text)?))
 }
 
 fn ok() -> Acted {
-    text("ok")
+    Ok((200, "ok".to_owned()))
 }
 
-fn text(body: impl ToString) -> Acted {
+fn text(body: &impl ToString) -> Acted {
     Ok((200, body.to_string()))
 }

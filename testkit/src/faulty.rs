@@ -1,7 +1,6 @@
 //! A store that fails as it is told.
 
 mod calls;
-mod gate;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,10 +10,9 @@ use anysession::{
 };
 use async_trait::async_trait;
 
-use gate::{Stop, gate};
+use crate::gate::{Gate, Stop, gate};
 
 pub use calls::{Call, Counts, Verb};
-pub use gate::{Gate, Stopped};
 
 /// Wraps a store and fails as it is told, verb by verb; with nothing scripted it forwards every call unchanged.
 ///
@@ -86,9 +84,7 @@ impl FaultyStore {
     /// # Panics
     /// As [`once`](Self::once).
     pub fn after(&self, calls: usize, verb: Verb, fault: Fault) {
-        for _ in 0..calls {
-            self.push(verb, Step::Pass);
-        }
+        self.let_pass(calls, verb);
         self.once(verb, fault);
     }
 
@@ -115,6 +111,13 @@ impl FaultyStore {
         state.scripts.clear();
     }
 
+    /// Lets the next calls of this verb that have no script yet pass, so that a gate can be set behind them.
+    pub fn let_pass(&self, calls: usize, verb: Verb) {
+        for _ in 0..calls {
+            self.push(verb, Step::Pass);
+        }
+    }
+
     /// Stops the next call of this verb that has no script yet *before* it is carried out.
     ///
     /// ```
@@ -137,14 +140,14 @@ impl FaultyStore {
     /// # }
     /// ```
     pub fn pause_before(&self, verb: Verb) -> Gate {
-        let (gate, stop) = gate(verb);
+        let (gate, stop) = gate(verb.name());
         self.push(verb, Step::PauseBefore(stop));
         gate
     }
 
     /// Stops the next call of this verb that has no script yet *after* it was carried out, with its answer in hand.
     pub fn pause_after(&self, verb: Verb) -> Gate {
-        let (gate, stop) = gate(verb);
+        let (gate, stop) = gate(verb.name());
         self.push(verb, Step::PauseAfter(stop));
         gate
     }

@@ -19,19 +19,28 @@
 //! `cargo test` then runs one trial per rule of the contract, named in its words, and takes the usual filters:
 //! `cargo test --test suite -- touch`.
 //!
+//! An adapter serves the [probe], one small application with the same routes on every framework, and passes the
+//! [`adapter_suite`] in the same way: cookies, overlapping requests, log-ins, outages, hostile headers, all over real
+//! HTTP.
+//!
 //! A backend that is not there is [said to be absent](Suite::absent), which counts as ignored and never as passed.
 //!
 //! Beside the suites there is what tests of a session engine need: a [clock that a test sets](TestClock), a
 //! [store that fails as told](FaultyStore), and the contract as the [simplest store that keeps it](ReferenceStore).
 
+mod adapter;
 mod clock;
 mod faulty;
+mod gate;
+pub mod probe;
 mod reference;
 mod store;
 mod suite;
 
+pub use adapter::{adapter_suite, adapter_suite_on};
 pub use clock::TestClock;
-pub use faulty::{Call, Counts, Fault, FaultyStore, Gate, Stopped, Verb};
+pub use faulty::{Call, Counts, Fault, FaultyStore, Verb};
+pub use gate::{Gate, Stopped};
 pub use reference::ReferenceStore;
 pub use store::{LAST_EXACT_DEADLINE, store_suite};
 pub use suite::{Failure, Outcome, Suite, run};

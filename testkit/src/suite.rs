@@ -57,16 +57,13 @@ impl Suite {
     /// }
     /// ```
     pub fn outcomes(&self) -> Vec<Outcome> {
-        self.cases
-            .iter()
-            .filter_map(|case| match &case.check {
-                Check::Run(check) => Some(Outcome {
-                    rule: case.rule,
-                    result: guarded(check),
-                }),
-                Check::Absent(_) => None,
-            })
-            .collect()
+        self.cases.iter().filter_map(Case::outcome).collect()
+    }
+
+    /// Runs the trial of one rule alone. `None` if there is no such trial, or its subject is absent.
+    pub fn outcome_of(&self, rule: &str) -> Option<Outcome> {
+        let mut cases = self.cases.iter();
+        cases.find(|case| case.rule == rule)?.outcome()
     }
 
     /// The names under which the trials run: `subject::rule_in_words`.
@@ -204,6 +201,16 @@ enum Check {
 }
 
 impl Case {
+    fn outcome(&self) -> Option<Outcome> {
+        match &self.check {
+            Check::Run(check) => Some(Outcome {
+                rule: self.rule,
+                result: guarded(check),
+            }),
+            Check::Absent(_) => None,
+        }
+    }
+
     fn into_trial(self, name: String) -> Trial {
         match self.check {
             Check::Run(check) => Trial::test(name, move || Ok(guarded(&check)?)),

@@ -2,13 +2,11 @@
 
 use tokio::sync::oneshot;
 
-use super::Verb;
-
 /// The test's side of a pause. Dropped, it lets the call pass.
 #[must_use = "a gate that is dropped stops nobody"]
 #[derive(Debug)]
 pub struct Gate {
-    verb: Verb,
+    what: &'static str,
     reached: oneshot::Receiver<()>,
     release: oneshot::Sender<()>,
 }
@@ -22,7 +20,7 @@ impl Gate {
         assert!(
             (&mut self.reached).await.is_ok(),
             "no {} will come to this gate: its script is gone",
-            self.verb.name()
+            self.what
         );
         Stopped {
             release: self.release,
@@ -43,28 +41,33 @@ impl Stopped {
         // If the caller gave up in the meantime, there is nobody to let go.
         let _gone = self.release.send(());
     }
+
+    /// Waits until the caller has given up, as a server does whose client is gone.
+    pub async fn given_up(&mut self) {
+        self.release.closed().await;
+    }
 }
 
 /// The store's side of a pause.
 #[derive(Debug)]
-pub(super) struct Stop {
+pub(crate) struct Stop {
     reached: oneshot::Sender<()>,
     released: oneshot::Receiver<()>,
 }
 
 impl Stop {
-    pub(super) async fn wait(self) {
+    pub(crate) async fn wait(self) {
         if self.reached.send(()).is_ok() {
             let _released_or_dropped = self.released.await;
         }
     }
 }
 
-pub(super) fn gate(verb: Verb) -> (Gate, Stop) {
+pub(crate) fn gate(what: &'static str) -> (Gate, Stop) {
     let (arrive, reached) = oneshot::channel();
     let (release, released) = oneshot::channel();
     let gate = Gate {
-        verb,
+        what,
         reached,
         release,
     };

@@ -1,0 +1,207 @@
+//! As much of an HTTP/1.1 client as it takes to send whatever a hostile one could.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::cookie::SetCookie;
+use crate::suite::{Failure, ensure};
+
+/// The session's cookie under the default configuration.
+pub(crate) const COOKIE: &str = "__Host-id";
+
+/// Longer than any request takes that is not held.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A request, header lines byte for byte as they will be sent.
+#[derive(Clone)]
+pub(crate) struct Request {
+    head: bool,
+    bytes: Vec<u8>,
+}
+
+impl Request {
+    pub(crate) fn get(path: &str) -> Self {
+        Self::new("GET", path)
+    }
+
+    pub(crate) fn head(path: &str) -> Self {
+        Self::new("HEAD", path)
+    }
+
+    fn new(method: &str, path: &str) -> Self {
+        let start = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n");
+        Request {
+            head: method == "HEAD",
+            bytes: start.into_bytes(),
+        }
+    }
+
+    /// One more `Cookie` header.
+    pub(crate) fn cookies(mut self, value: impl AsRef<[u8]>) -> Self {
+        self.bytes.extend_from_slice(b"Cookie: ");
+        self.bytes.extend_from_slice(value.as_ref());
+        self.bytes.extend_from_slice(b"\r\n");
+        self
+    }
+
+    /// One more `Cookie` header, with this id in it.
+    pub(crate) fn id(self, id: impl AsRef<[u8]>) -> Self {
+        self.cookies([COOKIE.as_bytes(), b"=", id.as_ref()].concat())
+    }
+
+    /// Sends it on a connection of its own, which breaks off when it is dropped.
+    pub(crate) async fn send(&self, to: SocketAddr) -> Result<Connection, Failure> {
+        let broken = |error| Failure::new(format!("the server does not take a request: {error}"));
+        let mut stream = TcpStream::connect(to).await.map_err(broken)?;
+        stream.set_nodelay(true).map_err(broken)?;
+        let bytes = [&self.bytes[..], b"\r\n"].concat();
+        stream.write_all(&bytes).await.map_err(broken)?;
+        Ok(Connection {
+            head: self.head,
+            stream,
+        })
+    }
+}
+
+/// A connection with a request under way.
+pub(crate) struct Connection {
+    head: bool,
+    stream: TcpStream,
+}
+
+impl Connection {
+    /// The response, `None` if the server closes the connection without one.
+    pub(crate) async fn response(mut self) -> Result<Option<Response>, Failure> {
+        let mut bytes = Vec::new();
+        let read = tokio::time::timeout(PATIENCE, self.stream.read_to_end(&mut bytes)).await;
+        ensure!(
+            read.is_ok(),
+            "every request is answered, but this one was not within {PATIENCE:?}"
+        );
+        // A reset behind the response does not matter; one before it leaves nothing to parse.
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        Response::parse(&bytes, self.head).map(Some)
+    }
+}
+
+/// A response, header lines byte for byte as they came.
+#[derive(Clone)]
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    headers: Vec<(String, Vec<u8>)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Response {
+    fn parse(bytes: &[u8], of_head: bool) -> Result<Self, Failure> {
+        let mut lines = [httparse::EMPTY_HEADER; 100];
+        let mut parsed = httparse::Response::new(&mut lines);
+        let length = match parsed.parse(bytes) {
+            Ok(httparse::Status::Complete(length)) => length,
+            other => return Err(Failure::new(format!("this is no response: {other:?}"))),
+        };
+        let headers = parsed.headers.iter();
+        let mut response = Response {
+            status: parsed.code.unwrap_or_default(),
+            headers: headers
+                .map(|line| (line.name.to_ascii_lowercase(), line.value.to_vec()))
+                .collect(),
+            body: Vec::new(),
+        };
+        let body = &bytes[length..];
+        if of_head || matches!(response.status, 204 | 304) {
+            ensure!(
+                body.is_empty(),
+                "a response to HEAD, 204 and 304 have no body, but {} bytes came",
+                body.len()
+            );
+        } else if response.line("transfer-encoding").as_deref() == Some("chunked") {
+            response.body = unchunked(body)?;
+        } else {
+            response.body = body.to_vec();
+        }
+        Ok(response)
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// All lines of this name, in order.
+    pub(crate) fn lines(&self, name: &str) -> Vec<String> {
+        self.headers
+            .iter()
+            .filter(|(line, _)| line == name)
+            .map(|(_, value)| String::from_utf8_lossy(value).into_owned())
+            .collect()
+    }
+
+    /// The first line of this name.
+    pub(crate) fn line(&self, name: &str) -> Option<String> {
+        self.lines(name).into_iter().next()
+    }
+
+    /// What the response says about the session's cookie, every time it does.
+    pub(crate) fn session_cookies(&self) -> Vec<SetCookie> {
+        let lines = self.lines("set-cookie").into_iter();
+        lines
+            .map(|line| SetCookie::parse(&line))
+            .filter(|cookie| cookie.name == COOKIE)
+            .collect()
+    }
+
+    /// The one cookie of the session that the response sets.
+    pub(crate) fn session_cookie(&self) -> Result<SetCookie, Failure> {
+        let mut cookies = self.session_cookies();
+        match (cookies.pop(), cookies.is_empty()) {
+            (Some(cookie), true) => Ok(cookie),
+            _ => Err(Failure::new(format!(
+                "the response sets exactly one cookie of the session, but it is {self:?}"
+            ))),
+        }
+    }
+
+    /// The values of all `Vary` lines, in lower case.
+    pub(crate) fn vary(&self) -> Vec<String> {
+        let lines = self.lines("vary").join(",");
+        let values = lines.split(',').map(|value| value.trim().to_lowercase());
+        values.filter(|value| !value.is_empty()).collect()
+    }
+}
+
+/// Shows no value of a `Set-Cookie`: a test's output is a log too.
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.status)?;
+        for (name, value) in &self.headers {
+            match name.as_str() {
+                "set-cookie" => write!(f, "; set-cookie: {} bytes", value.len())?,
+                "date" | "content-length" | "connection" | "content-type" => {}
+                _ => write!(f, "; {name}: {}", String::from_utf8_lossy(value))?,
+            }
+        }
+        write!(f, "; body {:?}", self.text())
+    }
+}
+
+fn unchunked(mut rest: &[u8]) -> Result<Vec<u8>, Failure> {
+    let mut body = Vec::new();
+    loop {
+        let (at, size) = match httparse::parse_chunk_size(rest) {
+            Ok(httparse::Status::Complete((at, size))) => (at, size as usize),
+            other => return Err(Failure::new(format!("this is no chunk: {other:?}"))),
+        };
+        if size == 0 {
+            return Ok(body);
+        }
+        ensure!(rest.len() >= at + size + 2, "the last chunk is cut off");
+        body.extend_from_slice(&rest[at..at + size]);
+        rest = &rest[at + size + 2..];
+    }
+}

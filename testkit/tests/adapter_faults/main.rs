@@ -1,0 +1,247 @@
+//! The adapter suite against adapters and stores that each make one mistake: a trial that nothing can fail proves
+//! nothing.
+
+mod reference;
+mod stores;
+
+use anysession_testkit::{Suite, adapter_suite, adapter_suite_on};
+
+use reference::Flaw;
+use stores::BrokenStore;
+
+#[test]
+fn the_adapter_without_a_flaw_passes_every_trial() {
+    let failed: Vec<_> = (flawed(Flaw::None).outcomes().into_iter())
+        .filter_map(|outcome| Some((outcome.rule, outcome.result.err()?)))
+        .collect();
+    assert!(failed.is_empty(), "{failed:#?}");
+}
+
+#[test]
+fn every_flaw_of_an_adapter_is_found_by_the_trial_of_its_rule() {
+    use Flaw as F;
+    let (found, unnoticed) = try_all(&[
+        (
+            F::ChangesKeptOn5xx,
+            &["a_5xx_changes_nothing", "a_5xx_leaves_the_id_as_it_was"],
+            flawed,
+        ),
+        (F::ChangesKeptOnPanic, &["a_panic_changes_nothing"], flawed),
+        (
+            F::SessionLoadedOnEveryRoute,
+            &["a_route_that_ignores_the_session_costs_nothing"],
+            flawed,
+        ),
+        (
+            F::OneCookieHeaderRead,
+            &["several_cookie_headers_are_all_read"],
+            flawed,
+        ),
+        (
+            F::CookieNamesDecoded,
+            &["the_cookie_header_is_read_byte_by_byte"],
+            flawed,
+        ),
+        (
+            F::UnicodeSpacesTrimmed,
+            &["the_cookie_header_is_read_byte_by_byte"],
+            flawed,
+        ),
+        (
+            F::CookieForUnknownIdRemoved,
+            &[
+                "an_unknown_id_is_never_adopted",
+                "the_id_of_a_destroyed_session_is_never_adopted",
+                "log_out_without_a_session_writes_nothing",
+            ],
+            flawed,
+        ),
+        (
+            F::CookieSetTwice,
+            &[
+                "a_new_session_sets_one_cookie_with_safe_attributes",
+                "no_response_has_two_session_cookies",
+            ],
+            flawed,
+        ),
+        (
+            F::SetCookieFolded,
+            &["the_applications_cookies_are_untouched"],
+            flawed,
+        ),
+        (
+            F::CookieNotSetOnErrors,
+            &[
+                "responses_without_a_body_carry_the_cookie",
+                "a_cookie_that_save_called_for_is_sent_on_5xx",
+            ],
+            flawed,
+        ),
+        (
+            F::CookieNotSetWithoutBody,
+            &["responses_without_a_body_carry_the_cookie"],
+            flawed,
+        ),
+        (
+            F::VaryLeftOut,
+            &[
+                "a_response_that_read_the_session_varies_by_cookie",
+                "error_pages_vary_by_cookie",
+            ],
+            flawed,
+        ),
+        (
+            F::VaryDuplicated,
+            &["vary_is_merged_not_duplicated"],
+            flawed,
+        ),
+        (
+            F::CacheControlOverwritten,
+            &["the_applications_cache_control_is_kept"],
+            flawed,
+        ),
+        (
+            F::LoadErrorTakenForAnonymous,
+            &["a_store_that_is_down_at_load_is_503_and_nothing_is_written"],
+            flawed,
+        ),
+        (
+            F::ErrorShown,
+            &["a_store_that_is_down_at_load_is_503_and_nothing_is_written"],
+            flawed,
+        ),
+        (
+            F::SaveErrorIgnored,
+            &[
+                "a_store_that_is_down_at_save_is_503_without_a_cookie",
+                "a_random_source_that_fails_is_503_and_stores_nothing",
+            ],
+            flawed,
+        ),
+        (
+            F::RemovalForgottenOnError,
+            &["a_destroy_that_the_store_refuses_is_503_and_removes_the_cookie"],
+            flawed,
+        ),
+        (
+            F::CookieLogged,
+            &["no_id_reaches_a_log_line_or_the_store"],
+            flawed,
+        ),
+        (
+            F::NeverClosed,
+            &["data_comes_back_until_it_is_removed"],
+            flawed,
+        ),
+    ]);
+    println!("{found}");
+    assert!(unnoticed.is_empty(), "{unnoticed:#?}");
+}
+
+#[test]
+fn every_flaw_of_a_store_is_found_by_the_trial_of_its_rule() {
+    use stores::Flaw as F;
+    let (found, unnoticed) = try_all(&[
+        (
+            F::DeadlineNeverComes,
+            &["an_idle_session_ends_at_its_deadline_and_not_before"],
+            on_broken,
+        ),
+        (
+            F::OldIdStaysAlive,
+            &[
+                "the_old_id_is_dead_at_once_after_regenerate",
+                "log_in_gives_a_new_id_and_the_old_one_is_dead_at_once",
+                "log_in_while_twenty_requests_run_leaves_one_new_id",
+            ],
+            on_broken,
+        ),
+        (
+            F::VersionIgnored,
+            &[
+                "overlapping_writes_to_different_keys_are_both_kept",
+                "a_regenerate_in_flight_keeps_what_others_wrote",
+                "a_flash_is_shown_by_exactly_one_of_two_overlapping_requests",
+            ],
+            on_broken,
+        ),
+        (
+            F::DeletedKeyRevived,
+            &["a_write_in_flight_does_not_bring_back_a_destroyed_session"],
+            on_broken,
+        ),
+        (
+            F::ExpiredKeyRevived,
+            &["a_write_in_flight_does_not_bring_back_an_expired_session"],
+            on_broken,
+        ),
+        (
+            F::TakenKeyOverwritten,
+            &["an_id_that_is_taken_is_not_given_out"],
+            on_broken,
+        ),
+        (
+            F::TouchDoesNothing,
+            &["reading_keeps_a_session_alive"],
+            on_broken,
+        ),
+        (
+            F::TouchOnEveryRead,
+            &["a_session_that_is_only_read_is_touched_once_in_a_tenth_of_its_lifetime"],
+            on_broken,
+        ),
+        (
+            F::DeleteDoesNothing,
+            &[
+                "destroy_is_carried_out_on_5xx",
+                "a_client_that_goes_during_a_destroy_can_destroy_again",
+            ],
+            on_broken,
+        ),
+        (
+            F::UsersForgotten,
+            &["the_other_sessions_are_ended", "all_sessions_are_ended"],
+            on_broken,
+        ),
+        (
+            F::PayloadForgedOnLoad,
+            &["data_comes_back_until_it_is_removed"],
+            on_broken,
+        ),
+    ]);
+    println!("{found}");
+    assert!(unnoticed.is_empty(), "{unnoticed:#?}");
+}
+
+/// A flaw, the rules whose trials find it, and what makes a suite of it.
+type Expectation<'a, F> = (F, &'a [&'a str], fn(F) -> Suite);
+
+/// Which flaw fails which trial, and what was not noticed.
+fn try_all<F: Copy + std::fmt::Debug>(flaws: &[Expectation<'_, F>]) -> (String, Vec<String>) {
+    let (mut found, mut unnoticed) = (String::new(), Vec::new());
+    for &(flaw, rules, suite) in flaws {
+        let suite = suite(flaw);
+        for rule in rules {
+            match suite.outcome_of(rule).map(|outcome| outcome.result) {
+                Some(Err(why)) => found.push_str(&format!("{flaw:?} fails {rule}: {why}\n")),
+                Some(Ok(())) => unnoticed.push(format!("{flaw:?} passes {rule}")),
+                None => unnoticed.push(format!("there is no trial {rule}")),
+            }
+        }
+    }
+    (found, unnoticed)
+}
+
+fn flawed(flaw: Flaw) -> Suite {
+    adapter_suite(format!("{flaw:?}"), move |sessions, address| {
+        reference::serve(&sessions, address, flaw);
+    })
+}
+
+fn on_broken(flaw: stores::Flaw) -> Suite {
+    adapter_suite_on(
+        format!("{flaw:?}"),
+        move || async move { BrokenStore::open(flaw) },
+        |sessions, address| reference::serve(&sessions, address, Flaw::None),
+    )
+}

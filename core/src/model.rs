@@ -128,7 +128,7 @@ impl Model for Overlaps {
             Orphan,
             CrossUser,
             OkNotDone,
-            WrongCookie,
+            BadCookie,
             TooManyVerbs
         ]
     }

@@ -57,8 +57,8 @@ pub(super) struct World {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Actor {
-    Request(Request),
-    Revoke(Revoke),
+    Request(Box<Request>),
+    Revoke(Box<Revoke>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,10 +123,9 @@ impl World {
         });
         world.actors = cast
             .iter()
-            .enumerate()
-            .map(|(who, part)| match part {
-                Part::Request(program) => Actor::Request(Request::new(who as u8, *program, cookie)),
-                Part::Revoke(user) => Actor::Revoke(Revoke::new(user)),
+            .map(|part| match part {
+                Part::Request(program) => Actor::Request(Box::new(Request::new(*program, cookie))),
+                Part::Revoke(user) => Actor::Revoke(Box::new(Revoke::new(user))),
             })
             .collect();
         world
@@ -321,7 +320,7 @@ impl std::hash::Hash for Running {
 #[derive(Debug)]
 pub(super) enum Progress {
     Waiting,
-    Finished(Done),
+    Finished(Box<Done>),
     Failed,
 }
 
@@ -460,7 +459,7 @@ impl Running {
                     let id = session_id(16 * (scene.who + 1) + self.ids);
                     step = self.commit.resume(Reply::NewId(id));
                 }
-                Ok(Step::Finished(done)) => return Progress::Finished(done),
+                Ok(Step::Finished(done)) => return Progress::Finished(Box::new(done)),
                 Ok(verb) => {
                     self.tombstone_is_next = matches!(
                         &verb,

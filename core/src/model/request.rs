@@ -15,8 +15,9 @@ use crate::slot::CookieDue;
 
 use super::Broken;
 use super::ledger::{Ops, Place, Report, Writer, bit};
+use super::running::{Fault, Progress, Running, Scene};
 use super::shelf::User;
-use super::world::{Action, Fault, POLICY, Progress, Running, Scene};
+use super::world::{Action, POLICY};
 
 /// What a handler does: in each segment some deeds, then a save, or after the last one the end of the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

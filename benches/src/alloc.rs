@@ -9,7 +9,10 @@ static BYTES: AtomicUsize = AtomicUsize::new(0);
 /// The system's allocator, with counters.
 pub struct Counting;
 
-#[expect(unsafe_code, reason = "an allocator is unsafe by its nature; all calls go to the system's")]
+#[expect(
+    unsafe_code,
+    reason = "an allocator is unsafe by its nature; all calls go to the system's"
+)]
 // SAFETY: every call is handed to `System` as it came.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {

@@ -13,9 +13,9 @@ use axum::routing::get;
 use tokio::runtime::Runtime;
 use tower_service::Service;
 
+use crate::alloc;
 use crate::measure::{Effort, Run, medians};
 use crate::report::{Figure, Report};
-use crate::alloc;
 
 type Anysession = anysession_axum::Session;
 type TowerSessions = tower_sessions::Session;
@@ -39,7 +39,11 @@ impl Placement {
     }
 }
 
-const ROUTES: [(&str, &str); 3] = [("ignore", "/ignore"), ("read", "/read"), ("write", "/write")];
+const ROUTES: [(&str, &str); 3] = [
+    ("ignore", "/ignore"),
+    ("read", "/read"),
+    ("write", "/write"),
+];
 
 /// A service, as a connection calls it.
 pub(crate) type Served = Box<dyn FnMut(Request<Body>) -> Response<Body>>;
@@ -47,7 +51,6 @@ pub(crate) type Served = Box<dyn FnMut(Request<Body>) -> Response<Body>>;
 struct Candidate {
     library: &'static str,
     version: &'static str,
-    placement: Placement,
     served: Served,
     cookie: String,
 }
@@ -55,22 +58,37 @@ struct Candidate {
 /// Measures and reports: ignore, read, write; then how read and write grow with the session.
 pub fn run(report: &mut Report, effort: Effort) {
     let runtime = Arc::new(runtime());
-    println!("\naxum, memory store, session of 10 short strings, 3 cookies: ns over the bare route\n");
+    println!(
+        "\naxum, memory store, session of 10 short strings, 3 cookies: ns over the bare route\n"
+    );
     for placement in [Placement::Layer, Placement::Router] {
         let mut candidates = candidates(&runtime, placement);
         let mut all = interleaved(effort, &mut candidates);
         let bare = all.remove(0);
         let bare_allocs = allocations(&mut candidates[0]);
-        println!("| {:<15} | {:<7} | {:>8} | {:>8} | {:>8} |", "library", "place", "ignore", "read", "write");
+        println!(
+            "| {:<15} | {:<7} | {:>8} | {:>8} | {:>8} |",
+            "library", "place", "ignore", "read", "write"
+        );
         println!("| --- | --- | ---: | ---: | ---: |");
         let over: Vec<Vec<f64>> = all
             .iter()
-            .map(|figures| figures.iter().zip(&bare).map(|(figure, bare)| figure - bare).collect())
+            .map(|figures| {
+                figures
+                    .iter()
+                    .zip(&bare)
+                    .map(|(figure, bare)| figure - bare)
+                    .collect()
+            })
             .collect();
         for (candidate, over) in candidates[1..].iter_mut().zip(&over) {
             println!(
                 "| {:<15} | {:<7} | {:>8.0} | {:>8.0} | {:>8.0} |",
-                candidate.library, placement.name(), over[0], over[1], over[2]
+                candidate.library,
+                placement.name(),
+                over[0],
+                over[1],
+                over[2]
             );
             let allocs = allocations(candidate);
             for (index, (route, _)) in ROUTES.iter().enumerate() {
@@ -115,17 +133,34 @@ fn interleaved(effort: Effort, candidates: &mut [Candidate]) -> Vec<Vec<f64>> {
             })
         })
         .collect();
-    medians(effort, runs).chunks(ROUTES.len()).map(<[f64]>::to_vec).collect()
+    medians(effort, runs)
+        .chunks(ROUTES.len())
+        .map(<[f64]>::to_vec)
+        .collect()
+}
+
+/// Calls one of our routes over and over, for a profiler.
+pub fn profile(route: &str, calls: usize) {
+    let mut ours = ours(&Arc::new(runtime()), Placement::Layer, 10);
+    let path = format!("/{route}");
+    for _ in 0..calls {
+        (ours.served)(request(&path, &ours.cookie));
+    }
 }
 
 /// How reading and writing one key grow with the session.
 pub fn growth(report: &mut Report, effort: Effort) {
     let runtime = Arc::new(runtime());
-    println!("\naxum, memory store, Router::layer, one short string of many: ns over the bare route\n");
+    println!(
+        "\naxum, memory store, Router::layer, one short string of many: ns over the bare route\n"
+    );
     println!("| library | keys | read | write |\n| --- | ---: | ---: | ---: |");
     let mut last = Vec::new();
     for keys in [10, 100, 1_000] {
-        let effort = Effort { calls: effort.calls * 10 / keys.max(10), ..effort };
+        let effort = Effort {
+            calls: effort.calls * 10 / keys.max(10),
+            ..effort
+        };
         let mut candidates = vec![
             bare(&runtime, Placement::Layer),
             ours(&runtime, Placement::Layer, keys),
@@ -135,7 +170,10 @@ pub fn growth(report: &mut Report, effort: Effort) {
         last.clear();
         for (candidate, row) in candidates.iter().zip(&figures).skip(1) {
             let over = [row[1] - figures[0][1], row[2] - figures[0][2]];
-            println!("| {} | {keys} | {:.0} | {:.0} |", candidate.library, over[0], over[1]);
+            println!(
+                "| {} | {keys} | {:.0} | {:.0} |",
+                candidate.library, over[0], over[1]
+            );
             last.push(over);
             for (route, ns) in ["read", "write"].into_iter().zip(over) {
                 report.push(Figure {
@@ -176,7 +214,9 @@ fn allocations(candidate: &mut Candidate) -> Vec<f64> {
 
 fn request(path: &str, cookie: &str) -> Request<Body> {
     let request = Request::get(path).header(header::COOKIE, cookie);
-    request.body(Body::empty()).expect("the request is well-formed")
+    request
+        .body(Body::empty())
+        .expect("the request is well-formed")
 }
 
 /// The bare route, ours, and the peers, each with a session of ten short strings.
@@ -194,7 +234,7 @@ fn bare(runtime: &Arc<Runtime>, placement: Placement) -> Candidate {
         .route("/ignore", get(|| async { "ok" }))
         .route("/read", get(|| async { "ok" }))
         .route("/write", get(|| async { "ok" }));
-    candidate("bare", "", placement, serve_router(runtime, routes), "id=none")
+    candidate("bare", "", serve_router(runtime, routes), "id=none")
 }
 
 fn ours(runtime: &Arc<Runtime>, placement: Placement, keys: usize) -> Candidate {
@@ -202,46 +242,74 @@ fn ours(runtime: &Arc<Runtime>, placement: Placement, keys: usize) -> Candidate 
     let layer = anysession_axum::SessionLayer::new(sessions);
     let routes = Router::new()
         .route("/ignore", get(|| async { "ok" }))
-        .route("/read", get(|session: Anysession| async move {
-            let value: Option<String> = session.get("key3").expect("a string");
-            assert!(value.is_some());
-            "ok"
-        }))
-        .route("/write", get(|session: Anysession| async move {
-            let value: Option<String> = session.get("key3").expect("a string");
-            session.insert("key3", value.unwrap_or_default()).expect("there is room");
-            "ok"
-        }))
-        .route("/seed", get(move |session: Anysession| async move {
-            for n in 0..keys {
-                session.insert(format!("key{n}"), format!("value{n}")).expect("there is room");
-            }
-        }));
+        .route(
+            "/read",
+            get(|session: Anysession| async move {
+                let value: Option<String> = session.get("key3").expect("a string");
+                assert!(value.is_some());
+                "ok"
+            }),
+        )
+        .route(
+            "/write",
+            get(|session: Anysession| async move {
+                let value: Option<String> = session.get("key3").expect("a string");
+                session
+                    .insert("key3", value.unwrap_or_default())
+                    .expect("there is room");
+                "ok"
+            }),
+        )
+        .route(
+            "/seed",
+            get(move |session: Anysession| async move {
+                for n in 0..keys {
+                    session
+                        .insert(format!("key{n}"), format!("value{n}"))
+                        .expect("there is room");
+                }
+            }),
+        );
     let served = serve(runtime, routes, layer, placement);
-    candidate("anysession", env!("CARGO_PKG_VERSION"), placement, served, "seed")
+    candidate("anysession", env!("CARGO_PKG_VERSION"), served, "seed")
 }
 
 fn tower_sessions(runtime: &Arc<Runtime>, placement: Placement, keys: usize) -> Candidate {
     let layer = tower_sessions::SessionManagerLayer::new(tower_sessions::MemoryStore::default());
     let routes = Router::new()
         .route("/ignore", get(|| async { "ok" }))
-        .route("/read", get(|session: TowerSessions| async move {
-            let value: Option<String> = session.get("key3").await.expect("a string");
-            assert!(value.is_some());
-            "ok"
-        }))
-        .route("/write", get(|session: TowerSessions| async move {
-            let value: Option<String> = session.get("key3").await.expect("a string");
-            session.insert("key3", value.unwrap_or_default()).await.expect("it is stored");
-            "ok"
-        }))
-        .route("/seed", get(move |session: TowerSessions| async move {
-            for n in 0..keys {
-                session.insert(&format!("key{n}"), format!("value{n}")).await.expect("it is stored");
-            }
-        }));
+        .route(
+            "/read",
+            get(|session: TowerSessions| async move {
+                let value: Option<String> = session.get("key3").await.expect("a string");
+                assert!(value.is_some());
+                "ok"
+            }),
+        )
+        .route(
+            "/write",
+            get(|session: TowerSessions| async move {
+                let value: Option<String> = session.get("key3").await.expect("a string");
+                session
+                    .insert("key3", value.unwrap_or_default())
+                    .await
+                    .expect("it is stored");
+                "ok"
+            }),
+        )
+        .route(
+            "/seed",
+            get(move |session: TowerSessions| async move {
+                for n in 0..keys {
+                    session
+                        .insert(&format!("key{n}"), format!("value{n}"))
+                        .await
+                        .expect("it is stored");
+                }
+            }),
+        );
     let served = serve(runtime, routes, layer, placement);
-    candidate("tower-sessions", "0.15.0", placement, served, "seed")
+    candidate("tower-sessions", "0.15.0", served, "seed")
 }
 
 fn axum_session(runtime: &Arc<Runtime>, placement: Placement) -> Candidate {
@@ -252,30 +320,38 @@ fn axum_session(runtime: &Arc<Runtime>, placement: Placement) -> Candidate {
     let layer = axum_session::SessionLayer::new(store);
     let routes = Router::new()
         .route("/ignore", get(|| async { "ok" }))
-        .route("/read", get(|session: AxumSession| async move {
-            let value: Option<String> = session.get("key3");
-            assert!(value.is_some());
-            "ok"
-        }))
-        .route("/write", get(|session: AxumSession| async move {
-            let value: Option<String> = session.get("key3");
-            session.set("key3", value.unwrap_or_default());
-            "ok"
-        }))
-        .route("/seed", get(|session: AxumSession| async move {
-            for n in 0..10 {
-                session.set(&format!("key{n}"), format!("value{n}"));
-            }
-        }));
+        .route(
+            "/read",
+            get(|session: AxumSession| async move {
+                let value: Option<String> = session.get("key3");
+                assert!(value.is_some());
+                "ok"
+            }),
+        )
+        .route(
+            "/write",
+            get(|session: AxumSession| async move {
+                let value: Option<String> = session.get("key3");
+                session.set("key3", value.unwrap_or_default());
+                "ok"
+            }),
+        )
+        .route(
+            "/seed",
+            get(|session: AxumSession| async move {
+                for n in 0..10 {
+                    session.set(&format!("key{n}"), format!("value{n}"));
+                }
+            }),
+        );
     let served = serve(runtime, routes, layer, placement);
-    candidate("axum_session", "0.22.1", placement, served, "seed")
+    candidate("axum_session", "0.22.1", served, "seed")
 }
 
 /// Seeds a session and keeps its cookie, between two others as a browser would send them.
 fn candidate(
     library: &'static str,
     version: &'static str,
-    placement: Placement,
     mut served: Served,
     cookie: &str,
 ) -> Candidate {
@@ -287,21 +363,38 @@ fn candidate(
         cookies = pairs.collect::<Vec<_>>().join("; ");
     }
     let cookie = format!("theme=dark; {cookies}; _ga=GA1.2.1234567890.1234567890");
-    Candidate { library, version, placement, served, cookie }
+    Candidate {
+        library,
+        version,
+        served,
+        cookie,
+    }
 }
 
 fn serve<L>(runtime: &Arc<Runtime>, routes: Router, layer: L, placement: Placement) -> Served
 where
-    L: tower_layer::Layer<axum::routing::Route> + tower_layer::Layer<Router> + Clone + Send + Sync + 'static,
-    <L as tower_layer::Layer<axum::routing::Route>>::Service:
-        Service<Request<Body>, Response = Response<Body>, Error = std::convert::Infallible> + Clone + Send + Sync + 'static,
-    <<L as tower_layer::Layer<axum::routing::Route>>::Service as Service<Request<Body>>>::Future: Send + 'static,
-    <L as tower_layer::Layer<Router>>::Service:
-        Service<Request<Body>, Response = Response<Body>, Error = std::convert::Infallible> + 'static,
+    L: tower_layer::Layer<axum::routing::Route>
+        + tower_layer::Layer<Router>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+    <L as tower_layer::Layer<axum::routing::Route>>::Service: Service<Request<Body>, Response = Response<Body>, Error = std::convert::Infallible>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+    <<L as tower_layer::Layer<axum::routing::Route>>::Service as Service<Request<Body>>>::Future:
+        Send + 'static,
+    <L as tower_layer::Layer<Router>>::Service: Service<Request<Body>, Response = Response<Body>, Error = std::convert::Infallible>
+        + 'static,
 {
     match placement {
         Placement::Layer => serve_router(runtime, routes.layer(layer)),
-        Placement::Router => serve_service(runtime, tower_layer::Layer::layer(&layer, routes.with_state(()))),
+        Placement::Router => serve_service(
+            runtime,
+            tower_layer::Layer::layer(&layer, routes.with_state(())),
+        ),
     }
 }
 
@@ -311,7 +404,8 @@ fn serve_router(runtime: &Arc<Runtime>, routes: Router) -> Served {
 
 fn serve_service<S>(runtime: &Arc<Runtime>, mut service: S) -> Served
 where
-    S: Service<Request<Body>, Response = Response<Body>, Error = std::convert::Infallible> + 'static,
+    S: Service<Request<Body>, Response = Response<Body>, Error = std::convert::Infallible>
+        + 'static,
 {
     let runtime = runtime.clone();
     Box::new(move |request| {
@@ -326,5 +420,8 @@ where
 }
 
 fn runtime() -> Runtime {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime")
 }

@@ -1,4 +1,5 @@
 //! anysession side by side with its peers: `cargo xtask bench`, or `cargo xtask bench --quick`.
+//! `--profile write` calls one route of ours over and over, under a profiler.
 
 mod alloc;
 mod axum_routes;
@@ -13,7 +14,14 @@ use measure::Effort;
 static ALLOCATOR: alloc::Counting = alloc::Counting;
 
 fn main() -> std::io::Result<()> {
-    let quick = std::env::args().any(|argument| argument == "--quick");
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [profile, route] = &arguments[..]
+        && profile == "--profile"
+    {
+        axum_routes::profile(route, 100_000);
+        return Ok(());
+    }
+    let quick = arguments.iter().any(|argument| argument == "--quick");
     let effort = if quick { Effort::QUICK } else { Effort::FULL };
     let mut report = report::Report::default();
     axum_routes::run(&mut report, effort);

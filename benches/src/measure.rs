@@ -13,9 +13,15 @@ pub struct Effort {
 
 impl Effort {
     /// Enough for figures to be quoted.
-    pub const FULL: Effort = Effort { rounds: 15, calls: 20_000 };
+    pub const FULL: Effort = Effort {
+        rounds: 15,
+        calls: 20_000,
+    };
     /// Enough to see that nothing went badly wrong.
-    pub const QUICK: Effort = Effort { rounds: 7, calls: 5_000 };
+    pub const QUICK: Effort = Effort {
+        rounds: 7,
+        calls: 5_000,
+    };
 }
 
 /// A candidate: runs so many calls and says nothing.

@@ -9,8 +9,12 @@ use crate::alloc;
 /// Reports the bytes of a session of ten short strings, everything included.
 pub fn run() {
     println!("\nmemory store, sessions of 10 short strings\n");
-    println!("| sessions | payload | bytes a session | limit: payload × 1.5 + 300 |\n| ---: | ---: | ---: | ---: |");
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    println!(
+        "| sessions | payload | bytes a session | limit: payload × 1.5 + 300 |\n| ---: | ---: | ---: | ---: |"
+    );
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime");
     for count in [10_000, 100_000, 150_000] {
         let before = alloc::held();
         let sessions = Sessions::new(Config::default(), Arc::new(MemoryStore::new()));
@@ -20,7 +24,9 @@ pub fn run() {
                 let claim = slot.open(std::iter::empty());
                 let session = slot.load(claim).await.expect("nothing is to be loaded");
                 for n in 0..10 {
-                    session.insert(format!("key{n}"), format!("value{n}")).expect("there is room");
+                    session
+                        .insert(format!("key{n}"), format!("value{n}"))
+                        .expect("there is room");
                 }
                 session.save().await.expect("it is stored");
             }
@@ -28,6 +34,9 @@ pub fn run() {
             1 + 10 * (2 + "key0".len() + "value0".len())
         });
         let each = (alloc::held() - before) / count;
-        println!("| {count} | {payload} | {each} | {} |", payload * 3 / 2 + 300);
+        println!(
+            "| {count} | {payload} | {each} | {} |",
+            payload * 3 / 2 + 300
+        );
     }
 }

@@ -57,11 +57,26 @@ impl Report {
     fn ratio(&self, ours: &Figure) -> Option<f64> {
         let ns = ours.ns_over_bare.filter(|_| ours.library == "anysession")?;
         let same = |figure: &&Figure| {
-            (figure.framework, figure.placement, figure.store, figure.route, figure.keys)
-                == (ours.framework, ours.placement, ours.store, ours.route, ours.keys)
-                && figure.library != ours.library
+            (
+                figure.framework,
+                figure.placement,
+                figure.store,
+                figure.route,
+                figure.keys,
+            ) == (
+                ours.framework,
+                ours.placement,
+                ours.store,
+                ours.route,
+                ours.keys,
+            ) && figure.library != ours.library
         };
-        let best = self.0.iter().filter(same).filter_map(|figure| figure.ns_over_bare).reduce(f64::min)?;
+        let best = self
+            .0
+            .iter()
+            .filter(same)
+            .filter_map(|figure| figure.ns_over_bare)
+            .reduce(f64::min)?;
         Some(ns / best)
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::error::Error;
-use crate::payload::{Edit, Payload, begin_pair};
+use crate::payload::{Edit, Pair, Payload};
 
 /// Computes a key's new value from the one that it has: encoded bytes in and out, `None` for an absent value.
 pub(crate) type Update = Arc<dyn Fn(Option<&[u8]>) -> Result<Option<Vec<u8>>, Error> + Send + Sync>;
@@ -26,10 +26,9 @@ pub(crate) struct Changes {
 
 #[derive(Clone)]
 struct Op {
-    /// The key as MessagePack text, then its value as this request sees it, if it has one.
-    pair: Vec<u8>,
+    /// The key, and its value as this request sees it, if it has one.
+    pair: Pair,
     key_start: usize,
-    key_end: usize,
     present: bool,
     /// How to compute the value anew. Without it the value stands, whatever the record says.
     update: Option<Update>,
@@ -39,21 +38,27 @@ struct Op {
 
 impl Op {
     fn new(key: &str, value: Option<&[u8]>, update: Option<Update>) -> Self {
-        let mut pair = begin_pair(key, value.map_or(0, <[u8]>::len));
-        let key_end = pair.len();
-        pair.extend_from_slice(value.unwrap_or_default());
+        let pair = Pair::new(key, value.unwrap_or_default());
         Op {
-            pair,
-            key_start: key_end - key.len(),
-            key_end,
             present: value.is_some(),
             update,
+            ..Op::set(key, pair)
+        }
+    }
+
+    fn set(key: &str, pair: Pair) -> Self {
+        let key_start = pair.value_at - key.len();
+        Op {
+            pair,
+            key_start,
+            present: true,
+            update: None,
             superseded: false,
         }
     }
 
     fn key(&self) -> &[u8] {
-        &self.pair[self.key_start..self.key_end]
+        &self.pair.bytes[self.key_start..self.pair.value_at]
     }
 
     fn key_text(&self) -> &str {
@@ -62,19 +67,19 @@ impl Op {
     }
 
     fn value(&self) -> Option<&[u8]> {
-        self.present.then(|| &self.pair[self.key_end..])
+        self.present.then(|| self.pair.value())
     }
 
     fn set_value(&mut self, value: Option<&[u8]>) {
-        self.pair.truncate(self.key_end);
-        self.pair.extend_from_slice(value.unwrap_or_default());
+        self.pair.bytes.truncate(self.pair.value_at);
+        self.pair.bytes.extend_from_slice(value.unwrap_or_default());
         self.present = value.is_some();
     }
 
     fn edit(&self) -> Edit<'_> {
         Edit {
             key: self.key_text(),
-            pair: self.present.then_some(&self.pair[..]),
+            pair: self.present.then_some(&self.pair.bytes[..]),
         }
     }
 }
@@ -100,6 +105,12 @@ impl Changes {
     pub(crate) fn forget_data(&mut self) {
         self.clear = false;
         self.ops.clear();
+    }
+
+    /// Sets a key to its encoded value.
+    pub(crate) fn insert(&mut self, key: &str, pair: Pair) {
+        self.ops.retain(|op| op.key() != key.as_bytes());
+        self.ops.push(Op::set(key, pair));
     }
 
     /// Sets a key to an encoded value, or removes it.
@@ -182,7 +193,7 @@ impl Changes {
 
     /// How large the data could become at most if this value were set too; cheap, and often more than the truth.
     pub(crate) fn size_bound(&self, base: &Payload, key: &str, value: &[u8]) -> usize {
-        let pairs: usize = self.ops.iter().map(|op| op.pair.len()).sum();
+        let pairs: usize = self.ops.iter().map(|op| op.pair.bytes.len()).sum();
         base.size() + pairs + key.len() + value.len() + 2 * HEADERS
     }
 }

@@ -246,10 +246,6 @@ impl Commit {
 
     /// Says what time it has become, before a reply is handed in: a commit that takes long must not judge a deadline by
     /// the time of its beginning, or it revives a session that others have seen expired.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the manager is to call it at each verb")
-    )]
     pub(crate) fn at(&mut self, now: Timestamp) {
         self.now = now;
     }

@@ -32,12 +32,18 @@ pub struct Cookie {
     /// What follows the value, for example `; Path=/; Secure`.
     attributes: Box<str>,
     removal: Box<str>,
+    secure: bool,
 }
 
 impl Cookie {
     /// The name as the browser sees it, with its prefix: `__Host-id` unless configured otherwise.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether only HTTPS carries it.
+    pub fn is_secure(&self) -> bool {
+        self.secure
     }
 
     pub(crate) fn new(settings: &Settings, naming: Naming) -> Result<Self, ConfigError> {
@@ -49,6 +55,7 @@ impl Cookie {
             name: name.into(),
             attributes: attributes.into(),
             removal: removal.into(),
+            secure: settings.secure,
         })
     }
 

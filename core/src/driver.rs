@@ -89,7 +89,7 @@ impl Location {
             if !known.contains(&option.as_str()) {
                 return Err(ConnectError::UnknownOption {
                     driver,
-                    option: option.clone(),
+                    option: shown(option).to_owned(),
                     known: known.join(", "),
                 });
             }
@@ -111,20 +111,34 @@ impl Location {
 /// A URL with its password struck out, and the names of the options: their values may be secrets too.
 impl fmt::Debug for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&redact(&self.base))?;
+        // A password that holds a `?` puts the `@` behind it: then nothing of the base is safe to show.
+        let torn = self
+            .options
+            .iter()
+            .any(|(name, value)| name.contains('@') || value.contains('@'));
+        let scheme = self
+            .scheme()
+            .map(|scheme| format!("{scheme}://"))
+            .unwrap_or_default();
+        match self.base.rfind('@') {
+            Some(at) => write!(f, "{scheme}…{}", &self.base[at..])?,
+            None if torn => write!(f, "{scheme}…")?,
+            None => f.write_str(&self.base)?,
+        }
         for (position, (option, _)) in self.options.iter().enumerate() {
-            write!(f, "{}{option}=…", if position == 0 { '?' } else { '&' })?;
+            let separator = if position == 0 { '?' } else { '&' };
+            write!(f, "{separator}{}=…", shown(option))?;
         }
         Ok(())
     }
 }
 
-/// The text of a URL without what may be a password: everything between the scheme and the last `@`.
-fn redact(base: &str) -> String {
-    match (base.split_once("://"), base.rfind('@')) {
-        (Some((scheme, _)), Some(at)) => format!("{scheme}://…{}", &base[at..]),
-        _ => base.to_owned(),
-    }
+/// The name of an option as it may be shown: one that is no name may be a piece of a password.
+fn shown(option: &str) -> &str {
+    let is_name = option
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    if is_name { option } else { "…" }
 }
 
 /// A store could not be opened. No text of it holds a password.
@@ -187,9 +201,18 @@ mod tests {
         for url in [
             "redis://user:hunter2@host:1/0?password=hunter2",
             "postgres://a:hun@ter2@h/d",
+            "user:hunter2@host",
+            "redis://user:hunter?2@host",
+            "redis://user:?hunter2@host",
         ] {
-            let printed = format!("{:?}", Location::parse(url));
-            assert!(!printed.contains("hun"), "{printed}");
+            let location = Location::parse(url);
+            let printed = format!("{location:?}");
+            assert!(
+                !printed.contains("hun") && !printed.contains("ter2"),
+                "{printed}"
+            );
+            let error = location.check_options("redis", &["prefix"]);
+            assert!(!format!("{error:?}").contains("ter2"), "{error:?}");
         }
         assert_eq!(
             format!("{:?}", Location::parse("redis://u:p@h/0?a=b")),

@@ -84,12 +84,13 @@ pub enum Error {
 }
 
 impl Error {
-    /// The HTTP status that says it to a client: 503 if trying again later can help, 401 if signing in can, otherwise
-    /// 500.
+    /// The HTTP status that says it to a client: 503 if trying again later can help, 401 if signing in can, 400
+    /// for a user that cannot be one, otherwise 500.
     pub fn status(&self) -> u16 {
         match self {
             Error::Store(_) | Error::Contended { .. } | Error::Random(_) => 503,
             Error::NotSignedIn | Error::SignInTooOld { .. } => 401,
+            Error::InvalidUser { .. } => 400,
             _ => 500,
         }
     }

@@ -38,6 +38,7 @@ pub use flash::{Flash, Flashes};
 pub use id::{OsRandom, Random, RandomError, StoreKey};
 pub use key::{AsKey, Key};
 pub use lifecycle::Outcome;
+pub use memory::MemoryStore;
 pub use session::Session;
 pub use sessions::Sessions;
 pub use slot::{Claim, Close, CloseError, HeaderLine, ResponseHeaders, Slot};

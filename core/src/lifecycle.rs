@@ -235,16 +235,19 @@ pub(crate) fn plan(
     now: Timestamp,
     policy: &Policy,
 ) -> Plan {
-    let then_create = outcome == Outcome::Succeeded && wish.begins_a_session();
+    // Asked only where it matters: it computes what the session would hold.
+    let then_create = || outcome == Outcome::Succeeded && wish.begins_a_session();
     match (found, outcome) {
-        (Found::Live(_) | Found::Replaced(_), _) if wish.destroy => Plan::Delete { then_create },
+        (Found::Live(_) | Found::Replaced(_), _) if wish.destroy => Plan::Delete {
+            then_create: then_create(),
+        },
         (_, Outcome::Failed) if wish.is_empty() => Plan::Keep,
         (_, Outcome::Failed) => Plan::Forget(Reason::RequestFailed),
-        (Found::Nothing(_), _) if then_create => Plan::Create,
+        (Found::Nothing(_), _) if then_create() => Plan::Create,
         (Found::Nothing(_), _) => Plan::Keep,
         (Found::Replaced(tombstone), _) => match &wish.fate {
             Fate::LogIn(_) => Plan::Rotate,
-            _ if !then_create => Plan::Keep,
+            _ if !then_create() => Plan::Keep,
             _ if now.since(tombstone.replaced) < GRACE => Plan::Forget(Reason::IdReplaced),
             _ => Plan::Create,
         },

@@ -72,7 +72,7 @@ impl Payload {
         out.resize(MAX_HEADER, 0);
 
         let index = EditIndex::new(edits);
-        let mut done = vec![false; edits.len()];
+        let mut done = Marks::default();
         let mut left = edits.len();
         let mut copied = body;
         for pair in self.pairs() {
@@ -82,7 +82,7 @@ impl Payload {
             let Some(position) = pair.key(&self.0).and_then(|key| index.position(key)) else {
                 continue;
             };
-            if std::mem::replace(&mut done[position], true) {
+            if !done.mark(position) {
                 continue;
             }
             left -= 1;
@@ -94,7 +94,11 @@ impl Payload {
             }
         }
         out.extend_from_slice(&self.0[copied..]);
-        for (edit, _) in edits.iter().zip(done).filter(|(_, done)| !done) {
+        for (_, edit) in edits
+            .iter()
+            .enumerate()
+            .filter(|(position, _)| !done.is_marked(*position))
+        {
             if let Some(pair) = edit.pair {
                 out.extend_from_slice(pair);
                 count += 1;
@@ -147,6 +151,34 @@ impl<'a> EditIndex<'a> {
     }
 }
 
+/// Which edits were carried out: 64 of them without a list.
+#[derive(Default)]
+struct Marks {
+    first: u64,
+    rest: Vec<bool>,
+}
+
+impl Marks {
+    /// Marks a position; says whether it was not marked before.
+    fn mark(&mut self, position: usize) -> bool {
+        let new = !self.is_marked(position);
+        if position < 64 {
+            self.first |= 1 << position;
+        } else {
+            self.rest.resize(self.rest.len().max(position - 63), false);
+            self.rest[position - 64] = true;
+        }
+        new
+    }
+
+    fn is_marked(&self, position: usize) -> bool {
+        match position.checked_sub(64) {
+            None => self.first & 1 << position != 0,
+            Some(position) => self.rest.get(position).is_some_and(|marked| *marked),
+        }
+    }
+}
+
 const MAX_HEADER: usize = 5;
 
 /// Writes the header of a map of `count` pairs into the room that was left for it at the front.
@@ -171,13 +203,13 @@ fn prefixed_with_header(mut out: Vec<u8>, count: usize) -> Bytes {
 }
 
 /// Where one pair lies.
-struct Pair {
+struct PairAt {
     start: usize,
     key: Option<Range<usize>>,
     value: Range<usize>,
 }
 
-impl Pair {
+impl PairAt {
     /// The key's text, `None` if it is not a text.
     fn key<'a>(&self, bytes: &'a [u8]) -> Option<&'a [u8]> {
         self.key.clone().map(|range| &bytes[range])
@@ -191,10 +223,10 @@ struct Pairs<'a> {
 }
 
 impl Iterator for Pairs<'_> {
-    type Item = Pair;
+    type Item = PairAt;
 
     #[inline]
-    fn next(&mut self) -> Option<Pair> {
+    fn next(&mut self) -> Option<PairAt> {
         self.left = self.left.checked_sub(1)?;
         let start = self.at;
         let key = text(self.bytes, start);
@@ -203,7 +235,7 @@ impl Iterator for Pairs<'_> {
             None => skip(self.bytes, start)?,
         };
         self.at = skip(self.bytes, value)?;
-        Some(Pair {
+        Some(PairAt {
             start,
             key,
             value: value..self.at,
@@ -291,6 +323,27 @@ fn length(bytes: &[u8], at: usize, width: usize) -> Option<u32> {
             .iter()
             .fold(0, |number, &byte| number << 8 | u32::from(byte)),
     )
+}
+
+/// A key and its value, encoded one behind the other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(Hash))]
+pub(crate) struct Pair {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) value_at: usize,
+}
+
+impl Pair {
+    pub(crate) fn new(key: &str, value: &[u8]) -> Self {
+        let mut bytes = begin_pair(key, value.len());
+        let value_at = bytes.len();
+        bytes.extend_from_slice(value);
+        Pair { bytes, value_at }
+    }
+
+    pub(crate) fn value(&self) -> &[u8] {
+        &self.bytes[self.value_at..]
+    }
 }
 
 /// Begins a pair: the key as MessagePack text. The value's bytes are to follow.
@@ -442,7 +495,7 @@ mod tests {
         #[test]
         fn edits_do_what_a_map_does(
             start in prop::collection::btree_map("[a-e]{1,2}", any::<u32>(), 0..8),
-            edits in prop::collection::btree_map("[a-e]{1,2}", any::<Option<u32>>(), 0..20),
+            edits in prop::collection::btree_map("[a-e]{1,3}", any::<Option<u32>>(), 0..90),
         ) {
             let payload = Payload::from_bytes(encoded(&start).into()).unwrap();
             let pairs: Vec<_> = edits.iter().map(|(key, value)| (key, value.map(|v| pair(key, &encoded(&v))))).collect();

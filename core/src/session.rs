@@ -16,7 +16,10 @@ use crate::lifecycle::{Fate, Outcome};
 use crate::payload::Payload;
 use crate::record::{Found, Record};
 use crate::slot::{State, Visit};
-use crate::value::{decode, encode};
+use crate::value::{decode, encode, encode_pair};
+
+/// Where the label lies in a session.
+pub(crate) const LABEL: &str = "_label";
 
 /// The session of one request.
 ///
@@ -37,6 +40,10 @@ use crate::value::{decode, encode};
 #[derive(Clone)]
 pub struct Session(Arc<Visit>);
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a key or a user is written down at the call, and reads better without a `&`"
+)]
 impl Session {
     /// The value of a key, or `None`.
     ///
@@ -58,11 +65,11 @@ impl Session {
     /// the configured size. Nothing is changed then.
     pub fn insert<T: Serialize>(&self, key: impl AsKey<T>, value: T) -> Result<(), Error> {
         let key = key.name();
-        let bytes = encode(key, &value)?;
+        let pair = encode_pair(key, &value)?;
         let mut state = self.state();
-        self.check_size(&state, key, &bytes)?;
+        self.check_size(&state, key, pair.value())?;
         state.generation += 1;
-        state.wish.changes.set(key, Some(&bytes));
+        state.wish.changes.insert(key, pair);
         Ok(())
     }
 
@@ -244,6 +251,21 @@ impl Session {
             .unwrap_or(self.0.shared.policy.lifetime)
     }
 
+    /// The time by which sessions are judged, to say how long ago something was.
+    pub fn now(&self) -> Timestamp {
+        self.0.shared.clock.now()
+    }
+
+    /// Names this session in the user's [list](Self::sessions), for example by browser and system. It is kept in the
+    /// session's data, under `_label`.
+    ///
+    /// # Errors
+    ///
+    /// As [`insert`](Self::insert).
+    pub fn set_label(&self, label: impl Into<String>) -> Result<(), Error> {
+        self.insert(LABEL, label.into())
+    }
+
     /// When the session was begun, `None` if it is not stored yet.
     pub fn created(&self) -> Option<Timestamp> {
         self.state().record().map(|record| record.created)
@@ -270,7 +292,7 @@ impl Session {
     ) -> Result<(), Error> {
         let flash = (category.into(), message.into());
         self.update(FLASHES, move |waiting: &mut Vec<(String, String)>| {
-            waiting.push(flash.clone())
+            waiting.push(flash.clone());
         })?;
         Ok(())
     }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::clock::{Clock, SystemClock, Timestamp};
+use crate::closing::{IdAfter, Settled, settle, tasks};
 use crate::commit::{Commit, Done, Reply, Step, Task};
 use crate::config::Config;
 use crate::driver::ConnectError;
@@ -11,8 +12,8 @@ use crate::drivers::Drivers;
 use crate::error::Error;
 use crate::id::{OsRandom, Random, SessionId, StoreKey};
 use crate::layout::Unreadable;
-use crate::lifecycle::{Fate, Outcome, Plan, Policy, Wish, plan};
-use crate::record::{Absence, Found, Live};
+use crate::lifecycle::{Outcome, Plan, Policy, plan};
+use crate::record::{Absence, Found};
 use crate::slot::{CookieDue, HeaderText, ResponseHeaders, Slot, State, Visit};
 use crate::store::{Deletion, Store, Write};
 
@@ -91,6 +92,11 @@ impl Sessions {
         Slot::new(self.0.clone())
     }
 
+    /// The time by which sessions are judged.
+    pub fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
     /// The configuration.
     pub fn config(&self) -> &Config {
         &self.0.config
@@ -144,98 +150,36 @@ impl Visit {
             (std::mem::take(&mut state.wish), state.found.clone(), plan)
         };
         match plan {
-            Plan::Keep => Ok(()),
             Plan::Forget(reason) => {
                 tracing::info!(target: "anysession", ?reason, "changes dropped");
-                Ok(())
             }
-            Plan::Touch(deadline) => {
-                self.touch(&found, deadline, now).await;
-                Ok(())
-            }
-            Plan::Create => self.carry_out(Task::Create, &found, &wish, now).await,
-            Plan::Update => self.carry_out(Task::Update, &found, &wish, now).await,
-            Plan::Rotate => {
-                let task = match wish.fate {
-                    Fate::LogIn(_) => Task::LogIn,
-                    Fate::Stay | Fate::Regenerate => Task::Regenerate,
-                };
-                self.carry_out(task, &found, &wish, now).await
-            }
-            Plan::Delete { then_create } => {
-                // A log-out that fails must at least not stay in the browser.
-                self.due(CookieDue::Remove);
-                self.carry_out(Task::Destroy, &found, &wish, now).await?;
-                match then_create {
-                    true => self.carry_out(Task::Create, &found, &wish, now).await,
-                    false => Ok(()),
-                }
-            }
+            Plan::Touch(deadline) => self.touch(&found, deadline, now).await,
+            // A log-out that fails must at least not stay in the browser.
+            Plan::Delete { .. } => self.due(CookieDue::Remove),
+            Plan::Keep | Plan::Create | Plan::Update | Plan::Rotate => {}
         }
-    }
-
-    async fn carry_out(
-        &self,
-        task: Task,
-        found: &Found,
-        wish: &Wish,
-        now: Timestamp,
-    ) -> Result<(), Error> {
-        let (commit, first) = Commit::new(task, found, wish, now, self.shared.policy);
-        let done = self.shared.run(commit, first).await?;
-        self.settle(task, wish, done, now);
+        for task in tasks(plan, &wish.fate) {
+            let (commit, first) = Commit::new(*task, &found, &wish, now, shared.policy);
+            let done = shared.run(commit, first).await?;
+            shared.tell_done(*task, &found, &done);
+            self.settle(settle(done, &wish.changes, &shared.policy, now));
+        }
         Ok(())
     }
 
     /// Takes note of how a commit ended.
-    fn settle(&self, task: Task, wish: &Wish, done: Done, now: Timestamp) {
-        let shared = &self.shared;
+    fn settle(&self, settled: Settled) {
         let Some(mut state) = self.state() else {
             return;
         };
-        match done {
-            Done::NewId { live, id } => {
-                let event = if task == Task::Create {
-                    "created"
-                } else {
-                    "regenerated"
-                };
-                tracing::info!(target: "anysession", session = %live.key.short(), "{event}");
-                state.cookie = CookieDue::Set(shared.max_age(&live, now));
-                state.id = Some(id);
-                state.found = Found::Live(live);
-            }
-            Done::Updated {
-                live,
-                deadline_moved,
-                followed,
-            } => {
-                let settings = wish.changes.permanent.is_some() || wish.changes.lifetime.is_some();
-                let max_age = shared.max_age(&live, now);
-                if followed {
-                    state.cookie = CookieDue::Nothing;
-                    state.id = None;
-                } else if wish.changes.permanent.is_some()
-                    || max_age.is_some() && (deadline_moved || settings)
-                {
-                    state.cookie = CookieDue::Set(max_age);
-                }
-                state.found = Found::Live(live);
-            }
-            Done::Destroyed => {
-                if let Found::Live(live) = &state.found {
-                    tracing::info!(target: "anysession", session = %live.key.short(), "destroyed");
-                }
-                state.cookie = CookieDue::Remove;
-                state.id = None;
-                state.found = Found::Nothing(Absence::NoCookie);
-            }
-            Done::Over => {
-                tracing::info!(target: "anysession", ?task, "gone: the session of a request ended meanwhile");
-                state.cookie = CookieDue::Nothing;
-                state.id = None;
-                state.found = Found::Nothing(Absence::Unknown);
-            }
+        state.found = settled.found;
+        if let Some(cookie) = settled.cookie {
+            state.cookie = cookie;
+        }
+        match settled.id {
+            IdAfter::Kept => {}
+            IdAfter::Forgotten => state.id = None,
+            IdAfter::New(id) => state.id = Some(id),
         }
     }
 
@@ -255,9 +199,6 @@ impl Visit {
             && let Found::Live(live) = &mut state.found
         {
             live.deadline = deadline;
-            if let Some(max_age) = self.shared.max_age(live, now) {
-                state.cookie = CookieDue::Set(Some(max_age));
-            }
         }
     }
 
@@ -276,7 +217,12 @@ impl Shared {
         first: Result<Step, Error>,
     ) -> Result<Done, Error> {
         let mut step = first;
+        let mut begun = false;
         loop {
+            // The first verb goes by the time at which it was planned. A later one may come much later.
+            if std::mem::replace(&mut begun, true) {
+                commit.at(self.clock.now());
+            }
             let reply = match step {
                 Ok(Step::Finished(done)) => return Ok(done),
                 Ok(Step::NewId) => Reply::NewId(SessionId::generate(&*self.random)?),
@@ -312,13 +258,6 @@ impl Shared {
         }
     }
 
-    /// How long the cookie is to last: none for one that ends with the browser.
-    fn max_age(&self, live: &Live, now: Timestamp) -> Option<std::time::Duration> {
-        self.policy
-            .is_permanent(&live.record)
-            .then(|| live.deadline.since(now))
-    }
-
     pub(crate) fn headers(&self, state: &State) -> ResponseHeaders {
         let cookie = self.config.cookie();
         let set_cookie = match (&state.cookie, &state.id) {
@@ -331,6 +270,29 @@ impl Shared {
         ResponseHeaders {
             vary: true,
             set_cookie: set_cookie.map(HeaderText),
+        }
+    }
+
+    /// Tells how a commit ended.
+    fn tell_done(&self, task: Task, found: &Found, done: &Done) {
+        match done {
+            Done::NewId { live, .. } => {
+                let session = live.key.short();
+                match task {
+                    Task::Create => tracing::info!(target: "anysession", %session, "created"),
+                    _ => tracing::info!(target: "anysession", %session, "regenerated"),
+                }
+            }
+            Done::Destroyed => match found {
+                Found::Live(live) => {
+                    tracing::info!(target: "anysession", session = %live.key.short(), "destroyed");
+                }
+                _ => tracing::info!(target: "anysession", "destroyed"),
+            },
+            Done::Over => {
+                tracing::info!(target: "anysession", ?task, "gone: the session ended during the request");
+            }
+            Done::Updated { .. } => {}
         }
     }
 

@@ -30,7 +30,7 @@ pub struct Slot(pub(crate) Arc<Visit>);
 /// What the cookies of a request say, before anything was looked up.
 #[derive(Debug)]
 pub struct Claim {
-    candidates: Vec<SessionId>,
+    candidates: [Option<SessionId>; MAX_CANDIDATES],
     malformed: bool,
 }
 
@@ -46,19 +46,23 @@ impl Slot {
     /// Reads the request's `Cookie` headers, byte for byte as they came. No I/O.
     pub fn open<'h>(&self, headers: impl Iterator<Item = &'h [u8]>) -> Claim {
         let mut claim = Claim {
-            candidates: Vec::new(),
+            candidates: [None, None, None, None],
             malformed: false,
         };
         if self.0.state.get().is_some() {
             return claim;
         }
+        let mut free = 0;
         for value in self.0.shared.config.cookie().values(headers) {
-            match SessionId::from_cookie(value) {
+            match SessionId::from_cookie(value).map(Some) {
                 None => claim.malformed = true,
-                Some(id) if claim.candidates.contains(&id) => {}
-                Some(id) => claim.candidates.push(id),
+                Some(id) if claim.candidates[..free].contains(&id) => {}
+                Some(id) => {
+                    claim.candidates[free] = id;
+                    free += 1;
+                }
             }
-            if claim.candidates.len() == MAX_CANDIDATES {
+            if free == MAX_CANDIDATES {
                 break;
             }
         }
@@ -155,7 +159,7 @@ impl Visit {
             false => Absence::NoCookie,
         });
         let mut id = None;
-        for candidate in claim.candidates {
+        for candidate in claim.candidates.into_iter().flatten() {
             let key = layout::store_key(&candidate);
             let stored = shared.store.load(&key).await?;
             let judged = Found::judge(key, stored, now, shared.policy.size_limit);

@@ -7,8 +7,9 @@ use crate::commit::{Commit, Done};
 use crate::error::Error;
 use crate::id::StoreKey;
 use crate::record::{Found, Live};
-use crate::session::Session;
+use crate::session::{LABEL, Session};
 use crate::sessions::{Sessions, Shared};
+use crate::value::decode;
 
 /// One of a user's sessions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub struct SessionInfo {
     /// Names the session for [`Session::end_session`] and [`Sessions::end`]. It may stand in a page: neither the id nor
     /// the store key can be had from it.
     pub handle: String,
+    /// What the application [called it](Session::set_label).
+    pub label: Option<String>,
     /// When the user signed in to it.
     pub created: Timestamp,
     /// When it was last seen, exact to a tenth of its lifetime.
@@ -132,6 +135,11 @@ impl Shared {
     fn info(&self, live: &Live, current: Option<StoreKey>) -> SessionInfo {
         SessionInfo {
             handle: live.key.handle(),
+            label: live
+                .record
+                .data
+                .find(LABEL)
+                .and_then(|label| decode(LABEL, &label).ok()),
             created: live.record.created,
             last_seen: self.policy.last_seen(live),
             expires: live.deadline,

@@ -7,14 +7,37 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::Error;
-use crate::payload::skip_one;
+use crate::payload::{Pair, begin_pair, skip_one};
 
 /// How deep a value may be nested: as deep as JSON parsers allow. What is stored can then be read back by anybody, and
 /// no value exhausts the stack.
 const MAX_DEPTH: usize = 128;
 
 pub(crate) fn encode<T: Serialize + ?Sized>(key: &str, value: &T) -> Result<Vec<u8>, Error> {
-    let mut serializer = Serializer::new(Bounded::default()).with_struct_map();
+    encode_behind(Vec::new(), key, value)
+}
+
+/// A key and its value, as they stand in a payload.
+pub(crate) fn encode_pair<T: Serialize + ?Sized>(key: &str, value: &T) -> Result<Pair, Error> {
+    /// Most values fit, so that the pair is allocated once.
+    const EXPECTED: usize = 48;
+    let key_bytes = begin_pair(key, EXPECTED);
+    let value_at = key_bytes.len();
+    let bytes = encode_behind(key_bytes, key, value)?;
+    Ok(Pair { bytes, value_at })
+}
+
+fn encode_behind<T: Serialize + ?Sized>(
+    bytes: Vec<u8>,
+    key: &str,
+    value: &T,
+) -> Result<Vec<u8>, Error> {
+    let bounded = Bounded {
+        walked: bytes.len(),
+        bytes,
+        open: Vec::new(),
+    };
+    let mut serializer = Serializer::new(bounded).with_struct_map();
     value
         .serialize(&mut serializer)
         .map_err(|error| Error::encode(key, error))?;
@@ -27,7 +50,6 @@ pub(crate) fn decode<T: DeserializeOwned>(key: &str, bytes: &[u8]) -> Result<T, 
 
 /// Takes MessagePack as it is written, and stops the writer when it nests too deep: only then does a recursive
 /// `Serialize` come back before the stack ends.
-#[derive(Default)]
 struct Bounded {
     bytes: Vec<u8>,
     walked: usize,

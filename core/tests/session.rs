@@ -1,11 +1,16 @@
 //! Sessions as an application and an adapter see them, on a store in memory.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test ends where something unexpected happens"
+)]
+
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anysession::{Config, Error, Key, Outcome, Session, Sessions, Slot};
-use anysession_testkit::{ReferenceStore, TestClock};
+use anysession::{Config, Error, Key, MemoryStore, Outcome, Session, Sessions, Slot};
+use anysession_testkit::TestClock;
 
 struct Site {
     sessions: Sessions,
@@ -14,7 +19,7 @@ struct Site {
 
 fn site() -> Site {
     let clock = TestClock::default();
-    let store = Arc::new(ReferenceStore::new());
+    let store = Arc::new(MemoryStore::new());
     Site {
         sessions: Sessions::new(Config::default(), store).with_clock(clock.clone()),
         clock,
@@ -301,8 +306,14 @@ async fn a_user_ends_the_other_sessions() {
         .await;
     let ended = laptop
         .visit(&site, async |session| {
+            session.set_label("laptop").unwrap();
+            session.save().await.unwrap();
             let list = session.sessions().await.unwrap();
             assert_eq!(list.iter().filter(|info| info.current).count(), 1);
+            assert_eq!(
+                (list[0].current, list[0].label.as_deref()),
+                (true, Some("laptop"))
+            );
             assert_eq!(list.len(), 2);
             session.end_other_sessions().await.unwrap()
         })

@@ -1,1 +1,63 @@
-//! Filesystem store.
+//! Sessions of [`anysession`] in the files of a directory: no server to run, nothing lost when the application restarts,
+//! and several processes on one machine may share them.
+//!
+//! ```
+//! use anysession::{Location, Store};
+//! use anysession_fs::{Durability, FsStore};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let parent = tempfile::tempdir()?;
+//! # let path = parent.path().join("sessions").display().to_string();
+//! // In code,
+//! let store = FsStore::open(&path)?;
+//! let faster = FsStore::open_with(&path, Durability::Relaxed)?;
+//! // or by configuration, where the application lists `anysession_fs::DRIVER` among its drivers.
+//! let location = Location::parse(&format!("file://{path}?durability=relaxed"));
+//! let store = (anysession_fs::DRIVER.connect)(location).await?;
+//! # Ok(()) }
+//! ```
+//!
+//! # What it promises
+//!
+//! - **Never torn.** A record is written to a temporary file, synced, and renamed; the folder is synced before the
+//!   answer. [`Durability::Relaxed`] leaves out the syncs, and with them the promise about a loss of power, not the one
+//!   about a crash of the process.
+//! - **Shared safely.** Every change is made under a `flock` on one of 256 lock files, which is the same for all threads
+//!   and processes. It is meant for a local filesystem. On NFS it needs a server and mounts that carry `flock` to the
+//!   other machines.
+//! - **Private.** Folders have mode 0700 and files 0600, whatever the umask. A directory that belongs to somebody else, or
+//!   that others may enter, is refused. File names are hashes; no symbolic link inside the directory is followed.
+//! - **Careful with what it did not write.** A directory that holds anything but sessions is refused, and foreign files
+//!   that turn up later are left alone. A file that is not a whole record of its own key counts as no session, with a
+//!   `tracing` event; a record of a newer release is never changed or removed.
+//!
+//! # What is in the directory
+//!
+//! | name | holds |
+//! | --- | --- |
+//! | `anysession-store` | the marker, with the format of the directory |
+//! | `records/ab/abcd…` | one session: a header with checksums, then the user and the payload |
+//! | `users/12/1234….abcd…` | an empty file: this user's hash, this session |
+//! | `locks/ab` | a lock file; never removed |
+//! | `tmp-…` | a write on its way; one that is left by a crash is removed after an hour by `delete_expired` |
+
+#[cfg(not(unix))]
+compile_error!("anysession-fs needs a Unix system: permissions, flock and atomic renames");
+
+mod dir;
+mod driver;
+mod error;
+mod folder;
+mod index;
+mod lock;
+mod names;
+mod record;
+mod shards;
+mod store;
+mod sweep;
+mod verbs;
+
+pub use driver::DRIVER;
+pub use error::OpenError;
+pub use store::{Durability, FsStore};

@@ -1,6 +1,7 @@
 //! A store that fails as it is told.
 
 mod calls;
+mod gate;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,9 +10,11 @@ use anysession::{
     Deletion, Entry, Expect, Store, StoreError, StoreKey, Stored, Timestamp, Version, Write,
 };
 use async_trait::async_trait;
-use tokio::sync::oneshot;
+
+use gate::{Stop, gate};
 
 pub use calls::{Call, Counts, Verb};
+pub use gate::{Gate, Stopped};
 
 /// Wraps a store and fails as it is told, verb by verb; with nothing scripted it forwards every call unchanged.
 ///
@@ -277,77 +280,6 @@ impl Store for FaultyStore {
         let carry_out = self.inner.delete_expired(before, limit);
         self.call(call, None, carry_out).await
     }
-}
-
-/// The test's side of a pause. Dropped, it lets the call pass.
-#[must_use = "a gate that is dropped stops nobody"]
-#[derive(Debug)]
-pub struct Gate {
-    verb: Verb,
-    reached: oneshot::Receiver<()>,
-    release: oneshot::Sender<()>,
-}
-
-impl Gate {
-    /// Waits until a call stands at the gate.
-    ///
-    /// # Panics
-    /// If that cannot happen any more, because the store was dropped or healed.
-    pub async fn reached(mut self) -> Stopped {
-        assert!(
-            (&mut self.reached).await.is_ok(),
-            "no {} will come to this gate: its script is gone",
-            self.verb.name()
-        );
-        Stopped {
-            release: self.release,
-        }
-    }
-}
-
-/// A call that stands at a [`Gate`]. Dropped, it lets the call go on too.
-#[must_use = "the call goes on when this is dropped"]
-#[derive(Debug)]
-pub struct Stopped {
-    release: oneshot::Sender<()>,
-}
-
-impl Stopped {
-    /// Lets the call go on.
-    pub fn release(self) {
-        // If the caller gave up in the meantime, there is nobody to let go.
-        let _gone = self.release.send(());
-    }
-}
-
-/// The store's side of a pause.
-#[derive(Debug)]
-struct Stop {
-    reached: oneshot::Sender<()>,
-    released: oneshot::Receiver<()>,
-}
-
-impl Stop {
-    async fn wait(self) {
-        if self.reached.send(()).is_ok() {
-            let _released_or_dropped = self.released.await;
-        }
-    }
-}
-
-fn gate(verb: Verb) -> (Gate, Stop) {
-    let (arrive, reached) = oneshot::channel();
-    let (release, released) = oneshot::channel();
-    let gate = Gate {
-        verb,
-        reached,
-        release,
-    };
-    let stop = Stop {
-        reached: arrive,
-        released,
-    };
-    (gate, stop)
 }
 
 #[derive(Debug, Default)]

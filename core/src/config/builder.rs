@@ -25,6 +25,8 @@ use crate::cookie::{Cookie, CookiePrefix, SameSite, Settings};
 /// assert_eq!(config.lifetime(), Duration::from_secs(60 * 60));
 /// # Ok::<(), anysession::ConfigError>(())
 /// ```
+///
+/// Type and url go together: pairs that set one of them drop the other one, if it was set before.
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct ConfigBuilder {
@@ -193,6 +195,13 @@ impl ConfigBuilder {
             }
             seen.push(key);
             let text = text.as_ref().trim_ascii();
+            // Type and url name one store together: half of it from here and half from an earlier source would be
+            // another one, which nobody meant.
+            match key {
+                ConfigKey::Type if !seen.contains(&ConfigKey::Url) => self.url = None,
+                ConfigKey::Url if !seen.contains(&ConfigKey::Type) => self.store_type = None,
+                _ => {}
+            }
             self.set(Value { naming, key, text })?;
         }
         Ok(self)

@@ -235,5 +235,16 @@ mod tests {
                 .to_string();
             assert!(!error.contains("hunter2"), "{text}: {error}");
         }
+
+        // toml quotes the line that an error is about: it must not be the url's.
+        #[derive(Debug, Deserialize)]
+        struct File {
+            #[serde(rename = "session")]
+            _session: Config,
+        }
+        let text = "[session]\nurl = \"redis://u:hunter2@h\"\nlifetime = 0";
+        let error = toml::from_str::<File>(text).unwrap_err().to_string();
+        assert!(error.contains("lifetime = \"0\" cannot be used"), "{error}");
+        assert!(!error.contains("hunter2"), "{error}");
     }
 }

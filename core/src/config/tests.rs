@@ -141,7 +141,11 @@ fn no_text_shows_a_password() {
     }
     for key in ConfigKey::ALL {
         let key = Naming::Dotted.of(key);
-        for value in ["redis://user:hunter2@host/0", "user:hunter2@host"] {
+        for value in [
+            "redis://user:hunter2@host/0",
+            "redis://host/0?password=hunter2",
+            "user:hunter2@host",
+        ] {
             if let Err(error) = Config::from_pairs([(key.as_str(), value)]) {
                 assert!(!error.to_string().contains("hunter2"), "{error}");
                 assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
@@ -153,6 +157,32 @@ fn no_text_shows_a_password() {
 #[test]
 fn a_long_value_is_cut_in_an_error() {
     assert!(error(&[("lifetime", &"é".repeat(100_000))]).len() < 1_000);
+}
+
+#[test]
+fn a_later_source_names_the_whole_store() {
+    let defaults = || Config::builder().store_type("filesystem").url("./sessions");
+    let with = |pairs: &[(&str, &str)]| {
+        let config = defaults()
+            .with_pairs(pairs.iter().copied())
+            .unwrap()
+            .build()
+            .unwrap();
+        (
+            config.store_type().map(str::to_owned),
+            config.url().map(str::to_owned),
+        )
+    };
+    let some = |text: &str| Some(text.to_owned());
+    assert_eq!(
+        with(&[("lifetime", "1h")]),
+        (some("filesystem"), some("./sessions"))
+    );
+    assert_eq!(with(&[("type", "memory")]), (some("memory"), None));
+    assert_eq!(with(&[("url", "redis://h")]), (None, some("redis://h")));
+    let both = (some("redis"), some("redis://h"));
+    assert_eq!(with(&[("type", "redis"), ("url", "redis://h")]), both);
+    assert_eq!(with(&[("url", "redis://h"), ("type", "redis")]), both);
 }
 
 proptest! {

@@ -1,5 +1,6 @@
 //! Reading values from text, and their bounds.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::builder::Preset;
@@ -79,17 +80,19 @@ impl<'a> Value<'a> {
     }
 
     pub(super) fn duration(self) -> Result<Duration, ConfigError> {
-        duration::parse(self.text).ok_or_else(|| self.invalid(EXPECTED_DURATION))
+        duration::parse(self.text)
+            .filter(|duration| DURATIONS.contains(duration))
+            .ok_or_else(|| self.invalid(EXPECTED_DURATION))
     }
 
     pub(super) fn optional_duration(self) -> Result<Option<Duration>, ConfigError> {
         let Some(text) = self.unless_none() else {
             return Ok(None);
         };
-        match duration::parse(text) {
-            Some(duration) => Ok(Some(duration)),
-            None => Err(self.invalid(&format!("{EXPECTED_DURATION}, or \"none\""))),
-        }
+        duration::parse(text)
+            .filter(|duration| DURATIONS.contains(duration))
+            .map(Some)
+            .ok_or_else(|| self.invalid(&format!("{EXPECTED_DURATION}, or \"none\"")))
     }
 
     pub(super) fn size(self) -> Result<usize, ConfigError> {
@@ -108,6 +111,7 @@ impl<'a> Value<'a> {
             .ok()
             .zip(factor)
             .and_then(|(number, factor)| number.checked_mul(factor))
+            .filter(|size| SIZES.contains(size))
             .ok_or_else(|| self.invalid(EXPECTED_SIZE))
     }
 
@@ -124,24 +128,23 @@ impl<'a> Value<'a> {
     }
 }
 
-const SHORTEST: Duration = Duration::from_secs(1);
+/// 100 years are far beyond any use, and far from the end of what a store's timestamps hold.
+const DURATIONS: RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
-/// Far beyond any use, and far from the end of what a store's timestamps hold.
-const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+/// In bytes.
+const SIZES: RangeInclusive<usize> = 1024..=16 * 1024 * 1024;
 
+/// Checks a duration that was not read from text.
 pub(super) fn check_duration(
     naming: Naming,
     key: ConfigKey,
     duration: Duration,
 ) -> Result<(), ConfigError> {
-    if (SHORTEST..=LONGEST).contains(&duration) {
+    if DURATIONS.contains(&duration) {
         return Ok(());
     }
-    let written = if duration.as_secs() == 0 {
-        format!("{duration:?}")
-    } else {
-        duration::Text(duration).to_string()
-    };
+    let written = format!("{duration:?}");
     Err(ConfigError::invalid(
         naming,
         key,
@@ -156,8 +159,9 @@ const EXPECTED_DURATION: &str = "a duration from 1 second to 100 years, such as 
 const EXPECTED_SIZE: &str =
     "a number of bytes from 1024 to 16777216, or one such as \"64KiB\" or \"1MiB\"";
 
+/// Checks a size that was not read from text.
 pub(super) fn check_size(naming: Naming, size: usize) -> Result<(), ConfigError> {
-    if (1024..=16 * 1024 * 1024).contains(&size) {
+    if SIZES.contains(&size) {
         return Ok(());
     }
     Err(ConfigError::invalid(

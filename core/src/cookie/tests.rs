@@ -309,7 +309,7 @@ fn settings() -> impl Strategy<Value = Settings> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
 
     #[test]
     fn a_cookie_is_refused_or_reads_back_as_it_was_configured(
@@ -338,8 +338,9 @@ proptest! {
             Some(::cookie::time::OffsetDateTime::UNIX_EPOCH)
         );
 
-        // The reader finds what the writer wrote, among others.
-        let sent = format!("a=b; {}={ID}; c=d", cookie.name());
+        // The reader finds what the writer wrote, between its neighbours.
+        let name = cookie.name();
+        let sent = format!("{name}x=1; {name}={ID}; x{name}=2");
         let found: Vec<&[u8]> = cookie.values(std::iter::once(sent.as_bytes())).collect();
         prop_assert_eq!(found, [ID.as_bytes()]);
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anysession::{Entry, StoreKey, Timestamp};
 
-use super::expiry::Swept;
 use super::subject::{HOUR, NOW, Subject, all_at_once, entry, entry_of, new_key, new_user};
+use super::sweeping::Swept;
 use crate::suite::{Failure, ensure};
 
 pub(crate) async fn keys_of_user_holds_a_key_as_soon_as_put_answers(

@@ -3,7 +3,6 @@
 mod changes;
 mod cleanup;
 mod clock;
-#[cfg_attr(not(test), expect(dead_code, reason = "the manager is to call it"))]
 mod closing;
 mod commit;
 mod config;

@@ -10,7 +10,7 @@
 //! | --- | --- |
 //! | `world` | a state, and its actions |
 //! | `shelf` | the store |
-//! | `request`, `revoke` | who acts |
+//! | `request`, `revoke`, `running` | who acts |
 //! | `ledger` | what an observer who sees everything writes down, and finds wrong |
 //! | `clauses` | each clause of the protocol is needed: without it the checker finds a counter-example |
 //! | `interleaved` | random programs against a sequential reference |
@@ -20,6 +20,7 @@ mod interleaved;
 mod ledger;
 mod request;
 mod revoke;
+mod running;
 mod shelf;
 mod world;
 
@@ -128,7 +129,7 @@ impl Model for Overlaps {
             Orphan,
             CrossUser,
             OkNotDone,
-            WrongCookie,
+            BadCookie,
             TooManyVerbs
         ]
     }

@@ -75,7 +75,7 @@ clauses! {
     a_login_follows_a_replaced_id:
         Broken::Commit(Clause::Followed), Anonymous, [LOG_IN_U, REGENERATE] => TwoLiveIds;
     an_id_is_regenerated_once:
-        Broken::Commit(Clause::RegeneratedOnce), SignedIn, [REGENERATE, REGENERATE] => WrongCookie;
+        Broken::Commit(Clause::RegeneratedOnce), SignedIn, [REGENERATE, REGENERATE] => BadCookie;
     another_users_session_is_left_alone:
         Broken::Commit(Clause::UserCompared), SignedIn, [DATA, LOG_IN_V] => CrossUser;
     the_user_is_compared_at_every_hop:
@@ -105,9 +105,9 @@ clauses! {
     nothing_is_deleted_because_of_an_unknown_result:
         Broken::NothingDeletedForUnknown, SignedIn, [REGENERATE] => LostUpdate;
     a_login_within_the_grace_gets_no_cookie_of_others:
-        Broken::Grace, LoggedIn, [DATA] => WrongCookie;
+        Broken::Grace, LoggedIn, [DATA] => BadCookie;
     the_cookie_of_a_save_is_not_sent_if_the_session_is_gone:
-        Broken::CookieOfSaveDropped, Anonymous, [SAVE_LOG_IN, LOG_IN_U] => WrongCookie;
+        Broken::CookieOfSaveDropped, Anonymous, [SAVE_LOG_IN, LOG_IN_U] => BadCookie;
     a_verb_is_judged_by_its_own_time:
         Broken::TimeOfTheVerb, SignedIn, [DATA] => Resurrected;
     an_expired_entry_counts_as_gone_in_a_writing_verb:

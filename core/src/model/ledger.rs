@@ -29,7 +29,7 @@ pub(super) enum Wrong {
     /// A destroy, a revoke or a log-in was answered, but it is not so.
     OkNotDone,
     /// A response sets the cookie of a dead session, or says something about the cookie that it must not say.
-    WrongCookie,
+    BadCookie,
     /// A request asked the store more often than others can have been in its way.
     TooManyVerbs,
 }
@@ -45,7 +45,7 @@ impl Wrong {
             Wrong::Orphan => "Orphan",
             Wrong::CrossUser => "CrossUser",
             Wrong::OkNotDone => "OkNotDone",
-            Wrong::WrongCookie => "WrongCookie",
+            Wrong::BadCookie => "BadCookie",
             Wrong::TooManyVerbs => "TooManyVerbs",
         }
     }
@@ -305,7 +305,7 @@ impl Ledger {
             Sent::Nothing | Sent::Remove => false,
         };
         if ok && (dead || !allowed.contains(&cookie)) {
-            self.wrong(Wrong::WrongCookie);
+            self.wrong(Wrong::BadCookie);
         }
     }
 

@@ -15,8 +15,9 @@ use crate::slot::CookieDue;
 
 use super::Broken;
 use super::ledger::{Ops, Place, Report, Writer, bit};
+use super::running::{Fault, Progress, Running, Scene};
 use super::shelf::User;
-use super::world::{Action, Fault, POLICY, Progress, Running, Scene};
+use super::world::{Action, POLICY};
 
 /// What a handler does: in each segment some deeds, then a save, or after the last one the end of the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,7 +126,7 @@ enum Phase {
     Arriving,
     /// Nothing is under way; the next segment follows.
     Between,
-    Committing(Committing),
+    Committing(Box<Committing>),
     Answered {
         ok: bool,
         sent: Sent,
@@ -143,7 +144,7 @@ struct Committing {
 }
 
 impl Request {
-    pub(super) fn new(_who: u8, program: Program, cookie: Option<StoreKey>) -> Self {
+    pub(super) fn new(program: Program, cookie: Option<StoreKey>) -> Self {
         Request {
             program,
             segment: 0,
@@ -307,20 +308,20 @@ impl Request {
         match begun {
             Ok(running) => {
                 self.ids = running.ids;
-                self.phase = Phase::Committing(Committing {
+                self.phase = Phase::Committing(Box::new(Committing {
                     running,
                     task,
                     then,
                     wish,
                     own,
-                });
+                }));
             }
-            Err(Progress::Finished(done)) => self.settle(task, then, wish, own, done, scene),
+            Err(Progress::Finished(done)) => self.settle(task, then, wish, own, *done, scene),
             Err(_) => self.answer(false, scene),
         }
     }
 
-    fn go_on(&mut self, progress: Progress, committing: Committing, scene: &mut Scene<'_>) {
+    fn go_on(&mut self, progress: Progress, committing: Box<Committing>, scene: &mut Scene<'_>) {
         match progress {
             Progress::Waiting => self.phase = Phase::Committing(committing),
             Progress::Failed => self.answer(false, scene),
@@ -331,8 +332,8 @@ impl Request {
                     wish,
                     own,
                     ..
-                } = committing;
-                self.settle(task, then, wish, own, done, scene);
+                } = *committing;
+                self.settle(task, then, wish, own, *done, scene);
             }
         }
     }
@@ -438,7 +439,7 @@ impl Request {
     fn end(&mut self, phase: Phase) {
         *self = Request {
             phase,
-            ..Request::new(0, self.program, self.cookie)
+            ..Request::new(self.program, self.cookie)
         };
     }
 

@@ -7,7 +7,8 @@ use crate::id::StoreKey;
 
 use super::Broken;
 use super::ledger::{Place, Writer};
-use super::world::{Fault, POLICY, Progress, Running, Scene};
+use super::running::{Fault, Progress, Running, Scene};
+use super::world::POLICY;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Revoke {

@@ -77,7 +77,7 @@ pub(crate) enum Done {
     Over,
 }
 
-/// A wish on its way into the store.
+/// A wish on its way into the store. It is large, and boxed so that it is not copied from future to future.
 #[derive(Clone)]
 #[cfg_attr(test, derive(Debug, PartialEq, Eq, Hash))]
 pub(crate) struct Commit {
@@ -142,8 +142,8 @@ impl Commit {
         changes: Changes,
         now: Timestamp,
         policy: Policy,
-    ) -> (Self, Result<Step, Error>) {
-        let mut commit = Commit::at_rest(task, fate, changes, now, policy);
+    ) -> (Box<Self>, Result<Step, Error>) {
+        let mut commit = Box::new(Commit::at_rest(task, fate, changes, now, policy));
         let step = match (task, found) {
             (Task::Create, _) | (_, Found::Nothing(_)) => commit.new_id(),
             (_, Found::Live(live)) => {
@@ -206,7 +206,9 @@ impl Commit {
         now: Timestamp,
         policy: Policy,
     ) -> (Self, Result<Step, Error>) {
-        Commit::begin(task, found, &wish.fate, wish.changes.clone(), now, policy)
+        let (commit, step) =
+            Commit::begin(task, found, &wish.fate, wish.changes.clone(), now, policy);
+        (*commit, step)
     }
 
     /// Takes what came of the last step and says the next one. After an error of the store nothing is to be asked any

@@ -220,7 +220,7 @@ impl Shared {
     /// Runs a commit to its end.
     pub(crate) async fn run(
         &self,
-        mut commit: Commit,
+        mut commit: Box<Commit>,
         first: Result<Step, Error>,
     ) -> Result<Done, Error> {
         let mut step = first;

@@ -174,7 +174,7 @@ impl Shared {
         spared: Option<StoreKey>,
     ) -> Result<bool, Error> {
         let (commit, first) = Commit::revoke(key, user, spared, self.clock.now(), self.policy);
-        let ended = self.run(commit, first).await? == Done::Destroyed;
+        let ended = self.run(Box::new(commit), first).await? == Done::Destroyed;
         if ended {
             tracing::info!(target: "anysession", session = %key.short(), "destroyed: revoked");
         }

@@ -78,7 +78,7 @@ impl Op {
 
     fn edit(&self) -> Edit<'_> {
         Edit {
-            key: self.key_text(),
+            key: self.key(),
             pair: self.present.then_some(&self.pair.bytes[..]),
         }
     }

@@ -199,7 +199,7 @@ mod tests {
             user: Some("alice".into()),
             signed_in: Some(NOON),
             data: Payload::empty().edited(&[Edit {
-                key: "name",
+                key: b"name",
                 pair: Some(&pair),
             }]),
         }

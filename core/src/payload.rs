@@ -17,7 +17,7 @@ pub(crate) struct Payload(Bytes);
 
 /// What became of one key: its pair as it is to be stored, or `None` if it was removed.
 pub(crate) struct Edit<'a> {
-    pub(crate) key: &'a str,
+    pub(crate) key: &'a [u8],
     pub(crate) pair: Option<&'a [u8]>,
 }
 
@@ -138,14 +138,14 @@ impl<'a> EditIndex<'a> {
             edits
                 .iter()
                 .enumerate()
-                .map(|(at, edit)| (edit.key.as_bytes(), at))
+                .map(|(at, edit)| (edit.key, at))
                 .collect(),
         )
     }
 
     fn position(&self, key: &[u8]) -> Option<usize> {
         match self {
-            EditIndex::Few(edits) => edits.iter().position(|edit| edit.key.as_bytes() == key),
+            EditIndex::Few(edits) => edits.iter().position(|edit| edit.key == key),
             EditIndex::Many(table) => table.get(key).copied(),
         }
     }
@@ -234,8 +234,13 @@ impl Iterator for Pairs<'_> {
             Some(key) => key.end,
             None => skip(self.bytes, start)?,
         };
-        self.at = skip(self.bytes, value)?;
-        Some(PairAt {
+        self.at = match *self.bytes.get(value)? {
+            // Small numbers and short texts, which most values are.
+            0x00..=0x7f | 0xe0..=0xff | 0xc0 | 0xc2 | 0xc3 => value + 1,
+            marker @ 0xa0..=0xbf => value + 1 + usize::from(marker & 0x1f),
+            _ => skip(self.bytes, value)?,
+        };
+        (self.at <= self.bytes.len()).then_some(PairAt {
             start,
             key,
             value: value..self.at,
@@ -380,7 +385,7 @@ mod tests {
 
     fn set<'a>(key: &'a str, pair: &'a [u8]) -> Edit<'a> {
         Edit {
-            key,
+            key: key.as_bytes(),
             pair: Some(pair),
         }
     }
@@ -404,7 +409,7 @@ mod tests {
             set("d", &d),
             set("b", &b),
             Edit {
-                key: "a",
+                key: b"a",
                 pair: None,
             },
         ]);
@@ -422,7 +427,7 @@ mod tests {
         let payload = Payload::empty().edited(&[set("a", &pair("a", &[1]))]);
         assert_eq!(
             payload.edited(&[Edit {
-                key: "b",
+                key: b"b",
                 pair: None
             }]),
             payload
@@ -446,7 +451,7 @@ mod tests {
             let (last, _) = pairs.last().unwrap();
             assert_eq!(payload.find(last).as_deref(), Some(&[7][..]));
             let one_less = payload.edited(&[Edit {
-                key: "3",
+                key: b"3",
                 pair: None,
             }]);
             assert_eq!(one_less.keys().count(), count - 1);
@@ -474,7 +479,7 @@ mod tests {
         assert_eq!(
             edited
                 .edited(&[Edit {
-                    key: "new",
+                    key: b"new",
                     pair: None
                 }])
                 .as_bytes(),
@@ -499,7 +504,7 @@ mod tests {
         ) {
             let payload = Payload::from_bytes(encoded(&start).into()).unwrap();
             let pairs: Vec<_> = edits.iter().map(|(key, value)| (key, value.map(|v| pair(key, &encoded(&v))))).collect();
-            let list: Vec<_> = pairs.iter().map(|(key, pair)| Edit { key, pair: pair.as_deref() }).collect();
+            let list: Vec<_> = pairs.iter().map(|(key, pair)| Edit { key: key.as_bytes(), pair: pair.as_deref() }).collect();
             let mut expected = start;
             for (key, value) in &edits {
                 match value {
@@ -519,7 +524,7 @@ mod tests {
             if let Some(payload) = Payload::from_bytes(bytes.into()) {
                 let _ = payload.keys().count();
                 let _ = payload.find("a");
-                let _ = payload.edited(&[set("a", &[0xa1, b'a', 1]), Edit { key: "b", pair: None }]);
+                let _ = payload.edited(&[set("a", &[0xa1, b'a', 1]), Edit { key: b"b", pair: None }]);
             }
         }
     }

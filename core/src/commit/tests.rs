@@ -30,7 +30,7 @@ fn data(pairs: &[(&str, u8)]) -> Payload {
         let mut pair = begin_pair(key, 1);
         pair.push(*value);
         payload = payload.edited(&[Edit {
-            key,
+            key: key.as_bytes(),
             pair: Some(&pair),
         }]);
     }

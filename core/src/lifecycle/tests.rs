@@ -30,7 +30,7 @@ fn live(user: Option<&str>) -> Live {
         record: Record {
             user: user.map(Into::into),
             data: Payload::empty().edited(&[Edit {
-                key: "k",
+                key: b"k",
                 pair: Some(&pair),
             }]),
             ..POLICY.new_record(NOON)

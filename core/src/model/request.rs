@@ -518,7 +518,7 @@ pub(super) fn first_data() -> Payload {
     let mut pair = begin_pair(FIRST, 3);
     pair.extend(appended(None, 0));
     Payload::empty().edited(&[Edit {
-        key: FIRST,
+        key: FIRST.as_bytes(),
         pair: Some(&pair),
     }])
 }

@@ -255,7 +255,7 @@ fn ours(runtime: &Arc<Runtime>, placement: Placement, keys: usize) -> Candidate 
             get(|session: Anysession| async move {
                 let value: Option<String> = session.get("key3").expect("a string");
                 session
-                    .insert("key3", value.unwrap_or_default())
+                    .insert("key3", another(value))
                     .expect("there is room");
                 "ok"
             }),
@@ -291,7 +291,7 @@ fn tower_sessions(runtime: &Arc<Runtime>, placement: Placement, keys: usize) -> 
             get(|session: TowerSessions| async move {
                 let value: Option<String> = session.get("key3").await.expect("a string");
                 session
-                    .insert("key3", value.unwrap_or_default())
+                    .insert("key3", another(value))
                     .await
                     .expect("it is stored");
                 "ok"
@@ -332,7 +332,7 @@ fn axum_session(runtime: &Arc<Runtime>, placement: Placement) -> Candidate {
             "/write",
             get(|session: AxumSession| async move {
                 let value: Option<String> = session.get("key3");
-                session.set("key3", value.unwrap_or_default());
+                session.set("key3", another(value));
                 "ok"
             }),
         )
@@ -346,6 +346,15 @@ fn axum_session(runtime: &Arc<Runtime>, placement: Placement) -> Candidate {
         );
     let served = serve(runtime, routes, layer, placement);
     candidate("axum_session", "0.22.1", served, "seed")
+}
+
+/// A value that differs from the one before: some libraries do not store what has not changed.
+fn another(value: Option<String>) -> &'static str {
+    if value.as_deref() == Some("value3") {
+        "value4"
+    } else {
+        "value3"
+    }
 }
 
 /// Seeds a session and keeps its cookie, between two others as a browser would send them.

@@ -95,6 +95,15 @@ impl Changes {
         self.clear || !self.ops.is_empty()
     }
 
+    /// Only the settings of these changes.
+    pub(crate) fn settings(&self) -> Changes {
+        Changes {
+            permanent: self.permanent,
+            lifetime: self.lifetime,
+            ..Changes::default()
+        }
+    }
+
     /// Drops all data, and what this request did to it before.
     pub(crate) fn clear(&mut self) {
         self.clear = true;

@@ -12,7 +12,7 @@ use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::id::{SessionId, StoreKey};
 use crate::layout;
-use crate::lifecycle::{Fate, LogIn, Policy, Wish};
+use crate::lifecycle::{Fate, LogIn, Policy};
 use crate::payload::Payload;
 use crate::record::{Found, Live, Record, Tombstone};
 use crate::store::{Deletion, Entry, Expect, Stored, Version, Write};
@@ -135,14 +135,15 @@ enum Next {
 
 impl Commit {
     /// Begins to carry out `task` on what the request had found.
-    pub(crate) fn new(
+    pub(crate) fn begin(
         task: Task,
         found: &Found,
-        wish: &Wish,
+        fate: &Fate,
+        changes: Changes,
         now: Timestamp,
         policy: Policy,
     ) -> (Self, Result<Step, Error>) {
-        let mut commit = Commit::at_rest(task, wish, now, policy);
+        let mut commit = Commit::at_rest(task, fate, changes, now, policy);
         let step = match (task, found) {
             (Task::Create, _) | (_, Found::Nothing(_)) => commit.new_id(),
             (_, Found::Live(live)) => {
@@ -167,14 +168,15 @@ impl Commit {
         now: Timestamp,
         policy: Policy,
     ) -> (Self, Result<Step, Error>) {
-        let mut commit = Commit::at_rest(Task::Destroy, &Wish::default(), now, policy);
+        let mut commit =
+            Commit::at_rest(Task::Destroy, &Fate::Stay, Changes::default(), now, policy);
         (commit.user, commit.spared) = (Some(user), spared);
         let step = commit.load(key);
         (commit, step)
     }
 
-    fn at_rest(task: Task, wish: &Wish, now: Timestamp, policy: Policy) -> Self {
-        let log_in = match &wish.fate {
+    fn at_rest(task: Task, fate: &Fate, changes: Changes, now: Timestamp, policy: Policy) -> Self {
+        let log_in = match fate {
             Fate::LogIn(log_in) => Some(log_in.clone()),
             Fate::Stay | Fate::Regenerate => None,
         };
@@ -183,7 +185,7 @@ impl Commit {
             now,
             task,
             log_in,
-            changes: wish.changes.clone(),
+            changes,
             user: None,
             target: None,
             own: None,
@@ -194,6 +196,17 @@ impl Commit {
             #[cfg(test)]
             broken: None,
         }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn new(
+        task: Task,
+        found: &Found,
+        wish: &crate::lifecycle::Wish,
+        now: Timestamp,
+        policy: Policy,
+    ) -> (Self, Result<Step, Error>) {
+        Commit::begin(task, found, &wish.fate, wish.changes.clone(), now, policy)
     }
 
     /// Takes what came of the last step and says the next one. After an error of the store nothing is to be asked any
@@ -261,7 +274,7 @@ impl Commit {
     fn work(&mut self) -> Result<Step, Error> {
         match (self.task, &self.target) {
             (Task::Update, Some(target)) => {
-                let record = self.changed(target.record.clone())?;
+                let record = self.changed(&target.record)?;
                 let deadline = if self.changes.lifetime.is_some() {
                     self.policy.deadline(&record, self.now)
                 } else {
@@ -318,7 +331,7 @@ impl Commit {
     /// Writes the record under the new id: first of all, so that a crash leaves the old session as it was, and again
     /// whenever the old one has changed.
     fn write_own(&mut self) -> Result<Step, Error> {
-        let record = self.changed(self.base())?;
+        let record = self.changed(&self.base())?;
         let deadline = self.policy.deadline(&record, self.now);
         let Some(own) = &mut self.own else {
             return self.new_id();
@@ -358,7 +371,7 @@ impl Commit {
     }
 
     /// A record after the changes.
-    fn changed(&self, record: Record) -> Result<Record, Error> {
+    fn changed(&self, record: &Record) -> Result<Record, Error> {
         let data = self.changes.applied(&record.data);
         if data.size() > self.policy.size_limit {
             return Err(Error::TooLarge {
@@ -371,7 +384,10 @@ impl Commit {
             written: self.now,
             lifetime: self.changes.lifetime.or(record.lifetime),
             permanent: self.changes.permanent.or(record.permanent),
-            ..record
+            created: record.created,
+            ends: record.ends,
+            user: record.user.clone(),
+            signed_in: record.signed_in,
         })
     }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::changes::Changes;
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::closing::{IdAfter, Settled, settle, tasks};
 use crate::commit::{Commit, Done, Reply, Step, Task};
@@ -136,7 +137,7 @@ impl Visit {
         let _one_at_a_time = self.saving.lock().await;
         let shared = &self.shared;
         let now = shared.clock.now();
-        let (wish, found, plan) = {
+        let (mut wish, found, plan) = {
             let Some(mut state) = self.state() else {
                 return Ok(());
             };
@@ -158,11 +159,17 @@ impl Visit {
             Plan::Delete { .. } => self.due(CookieDue::Remove),
             Plan::Keep | Plan::Create | Plan::Update | Plan::Rotate => {}
         }
-        for task in tasks(plan, &wish.fate) {
-            let (commit, first) = Commit::new(*task, &found, &wish, now, shared.policy);
+        let settings = wish.changes.settings();
+        for &task in tasks(plan, &wish.fate) {
+            let changes = match task {
+                Task::Destroy => Changes::default(),
+                _ => std::mem::take(&mut wish.changes),
+            };
+            let (commit, first) =
+                Commit::begin(task, &found, &wish.fate, changes, now, shared.policy);
             let done = shared.run(commit, first).await?;
-            shared.tell_done(*task, &found, &done);
-            self.settle(settle(done, &wish.changes, &shared.policy, now));
+            shared.tell_done(task, &found, &done);
+            self.settle(settle(done, &settings, &shared.policy, now));
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! Each cell of the table of overlaps, on a commit alone: the store's answers are written down here.
 
+use crate::lifecycle::Wish;
 use std::time::Duration;
 
 use super::*;

@@ -264,6 +264,7 @@ const TRIALS: &[(&str, AdapterTrial)] = trials! {
         a_corrupt_record_is_no_session_and_stays_as_it_is,
         a_cut_off_record_is_no_session_and_stays_as_it_is,
         a_record_under_anothers_key_is_no_session,
+        a_record_with_anothers_name_is_no_session,
         a_record_of_a_newer_format_is_not_overwritten,
         a_value_that_is_too_large_fails_at_insert;
     flashes:

@@ -174,6 +174,7 @@ const TRIALS: &[(&str, AdapterTrial)] = trials! {
         settings_and_data_of_overlapping_requests_are_both_kept;
     endings:
         a_read_in_flight_does_not_bring_back_a_destroyed_session,
+        a_permanent_read_in_flight_does_not_send_the_cookie_of_a_destroyed_session,
         a_write_in_flight_does_not_bring_back_a_destroyed_session,
         a_regenerate_in_flight_does_not_bring_back_a_destroyed_session,
         a_write_in_flight_does_not_bring_back_an_expired_session,
@@ -187,6 +188,7 @@ const TRIALS: &[(&str, AdapterTrial)] = trials! {
         destroy_then_insert_begins_a_session_under_a_fresh_id;
     overlaps:
         a_write_in_flight_follows_a_regenerated_id,
+        a_permanent_read_in_flight_does_not_send_the_replaced_id_again,
         a_write_in_flight_is_dropped_when_the_user_has_changed,
         a_regenerate_in_flight_keeps_what_others_wrote,
         a_regenerate_in_flight_leaves_a_regenerated_id_alone,
@@ -220,7 +222,8 @@ const TRIALS: &[(&str, AdapterTrial)] = trials! {
         a_5xx_leaves_the_id_as_it_was,
         a_panic_changes_nothing,
         what_save_has_committed_stays_on_5xx,
-        a_cookie_that_save_called_for_is_sent_on_5xx;
+        a_cookie_that_save_called_for_is_sent_on_5xx,
+        a_cookie_that_save_called_for_is_sent_when_the_closing_save_fails;
     outages:
         a_store_that_is_down_at_load_is_503_and_nothing_is_written,
         a_store_that_is_down_at_save_is_503_without_a_cookie,
@@ -261,6 +264,7 @@ const TRIALS: &[(&str, AdapterTrial)] = trials! {
         a_corrupt_record_is_no_session_and_stays_as_it_is,
         a_cut_off_record_is_no_session_and_stays_as_it_is,
         a_record_under_anothers_key_is_no_session,
+        a_record_with_anothers_name_is_no_session,
         a_record_of_a_newer_format_is_not_overwritten,
         a_value_that_is_too_large_fails_at_insert;
     flashes:

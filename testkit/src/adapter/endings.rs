@@ -16,6 +16,20 @@ pub(super) async fn a_read_in_flight_does_not_bring_back_a_destroyed_session(
     after_log_out(&world, "/get/k").await
 }
 
+/// A read that moves the deadline of a permanent session would send its cookie again.
+pub(super) async fn a_permanent_read_in_flight_does_not_send_the_cookie_of_a_destroyed_session(
+    world: World,
+) -> Result<(), Failure> {
+    let site = world
+        .site_with(|config| config.permanent(true).lifetime(LIFETIME))
+        .await?;
+    let browser = site.visitor(&["/set/k/v"]).await?;
+    site.clock.advance(LIFETIME / 2);
+    let late = browser.hold("/get/k").await?;
+    browser.twin().ok("/logout").await?;
+    stays_dead(&site, &browser, late, "/get/k").await
+}
+
 pub(super) async fn a_write_in_flight_does_not_bring_back_a_destroyed_session(
     world: World,
 ) -> Result<(), Failure> {

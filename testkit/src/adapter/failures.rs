@@ -4,6 +4,7 @@ use super::browser::Browser;
 use super::site::{Site, World};
 use super::{Failure, ensure_eq};
 use crate::suite::ensure;
+use crate::{Fault, Verb};
 
 const FAILING: [&str; 7] = [
     "/fail/k/w",
@@ -99,6 +100,33 @@ pub(super) async fn a_cookie_that_save_called_for_is_sent_on_5xx(
         browser.ok("/get/k").await?,
         "saved",
         "what save() has committed"
+    );
+    Ok(())
+}
+
+pub(super) async fn a_cookie_that_save_called_for_is_sent_when_the_closing_save_fails(
+    world: World,
+) -> Result<(), Failure> {
+    let site = world.site().await?;
+    let browser = site.visitor(&["/set/k/v"]).await?;
+    let old = browser.twin();
+    let renewed = browser.hold_at("then", "/renew/k/w").await?;
+    site.store.once(Verb::Put, Fault::FailBefore);
+    let response = renewed.finish().await?;
+    ensure_eq!(
+        (response.status, response.text().as_str()),
+        (503, ""),
+        "status and body when the closing save fails"
+    );
+    browser.receive(&response);
+    ensure!(
+        browser.own_id()? != old.own_id()?,
+        "the id that save() has replaced is dead, so the new one has to be sent on a 503 too"
+    );
+    ensure_eq!(
+        browser.ok("/get/k").await?,
+        "v",
+        "the session under its new id"
     );
     Ok(())
 }

@@ -58,6 +58,13 @@ pub(super) async fn log_in_as_another_user_clears_the_data(world: World) -> Resu
         r#"{"data":{},"permanent":false,"user":"bob"}"#,
         "what the next user sees"
     );
+    // What was done before the log-in, in the same request, was done for bob.
+    browser.ok("/do/set/login").await?;
+    ensure_eq!(
+        browser.ok("/dump").await?,
+        r#"{"data":{},"permanent":false,"user":"somebody"}"#,
+        "what is left of a request that inserts and then signs somebody else in"
+    );
     Ok(())
 }
 

@@ -1,5 +1,7 @@
 //! What happens when requests overlap, by what the later one wanted and what was done since it loaded.
 
+use std::time::Duration;
+
 use super::site::World;
 use super::{Failure, ensure_eq};
 use crate::suite::ensure;
@@ -24,6 +26,29 @@ pub(super) async fn a_write_in_flight_follows_a_regenerated_id(
         r#"{"data":{"a":"1","b":"2"},"permanent":false,"user":null}"#,
         "the session under its new id, with what the late request wrote"
     );
+    Ok(())
+}
+
+/// A read that moves the deadline of a permanent session would send its cookie again, over the new one.
+pub(super) async fn a_permanent_read_in_flight_does_not_send_the_replaced_id_again(
+    world: World,
+) -> Result<(), Failure> {
+    for page in ["/regenerate", "/login/alice"] {
+        let lifetime = Duration::from_secs(1000);
+        let site = world
+            .site_with(|config| config.permanent(true).lifetime(lifetime))
+            .await?;
+        let browser = site.visitor(&["/set/a/1"]).await?;
+        site.clock.advance(lifetime / 2);
+        let late = browser.hold("/get/a").await?;
+        browser.ok(page).await?;
+        browser.receive(&late.finish().await?);
+        ensure_eq!(
+            browser.ok("/get/a").await?,
+            "1",
+            "what the browser sees after {page} and a late response"
+        );
+    }
     Ok(())
 }
 

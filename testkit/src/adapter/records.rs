@@ -48,6 +48,16 @@ pub(super) async fn a_record_under_anothers_key_is_no_session(world: World) -> R
     is_no_session(&site, &browser, swapped, "a record of alice's").await
 }
 
+pub(super) async fn a_record_with_anothers_name_is_no_session(world: World) -> Result<(), Failure> {
+    let (site, browser, key) = with_a_session(&world).await?;
+    let good = entry(&site, &key).await?;
+    let renamed = Entry {
+        user: Some("alice".into()),
+        ..good
+    };
+    is_no_session(&site, &browser, renamed, "a record that was given to alice").await
+}
+
 pub(super) async fn a_record_of_a_newer_format_is_not_overwritten(
     world: World,
 ) -> Result<(), Failure> {

@@ -204,7 +204,7 @@ fn every_flaw_of_a_store_is_found_by_the_trial_of_its_rule() {
             on_broken,
         ),
         (
-            F::PayloadForgedOnLoad,
+            F::UserForgedOnLoad,
             &["data_comes_back_until_it_is_removed"],
             on_broken,
         ),

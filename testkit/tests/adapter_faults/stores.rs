@@ -21,7 +21,7 @@ pub(crate) enum Flaw {
     TouchOnEveryRead,
     DeleteDoesNothing,
     UsersForgotten,
-    PayloadForgedOnLoad,
+    UserForgedOnLoad,
 }
 
 #[derive(Debug)]
@@ -52,7 +52,7 @@ impl Store for BrokenStore {
                 Flaw::DeadlineNeverComes => entry.deadline = Timestamp::MAX,
                 // Early enough that every read seems to earn a later one.
                 Flaw::TouchOnEveryRead => entry.deadline = entry.deadline.before(HALF_OF_1000_S),
-                Flaw::PayloadForgedOnLoad => entry.user = Some("admin".into()),
+                Flaw::UserForgedOnLoad => entry.user = Some("admin".into()),
                 _ => {}
             }
         }

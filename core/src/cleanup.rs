@@ -31,6 +31,7 @@ impl Sessions {
             if batch < BATCH {
                 return Ok(deleted);
             }
+            give_way().await;
         }
     }
 
@@ -65,6 +66,19 @@ impl Sessions {
             pause = period.mul_f64(0.9 + 0.2 * jitter(&*self.0.random));
         }
     }
+}
+
+/// Lets other tasks run: a store that answers at once would otherwise keep this one going to its end.
+async fn give_way() {
+    let mut waited = false;
+    poll_fn(|cx| match std::mem::replace(&mut waited, true) {
+        true => Poll::Ready(()),
+        false => {
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+    })
+    .await;
 }
 
 /// What comes of `work`, or `None` if `stop` is ready first.

@@ -79,7 +79,7 @@ pub(crate) fn settle(done: Done, changes: &Changes, policy: &Policy, now: Timest
         Done::Over => Settled {
             cookie: Some(CookieDue::Nothing),
             id: IdAfter::Forgotten,
-            found: Found::Nothing(Absence::Unknown),
+            found: Found::Nothing(Absence::Ended),
         },
     }
 }

@@ -276,7 +276,7 @@ impl Commit {
     fn work(&mut self) -> Result<Step, Error> {
         match (self.task, &self.target) {
             (Task::Update, Some(target)) => {
-                let record = self.changed(&target.record)?;
+                let mut record = self.changed(&target.record)?;
                 let deadline = if self.changes.lifetime.is_some() {
                     self.policy.deadline(&record, self.now)
                 } else {
@@ -285,7 +285,7 @@ impl Commit {
                         .unwrap_or(target.deadline)
                 };
                 let (key, version) = (target.key, target.version.clone());
-                let entry = layout::encode(&key, &record, deadline);
+                let entry = layout::seal(&key, &mut record, deadline);
                 self.awaiting = Awaiting::Update(Live {
                     key,
                     version: version.clone(),
@@ -333,12 +333,12 @@ impl Commit {
     /// Writes the record under the new id: first of all, so that a crash leaves the old session as it was, and again
     /// whenever the old one has changed.
     fn write_own(&mut self) -> Result<Step, Error> {
-        let record = self.changed(&self.base())?;
+        let mut record = self.changed(&self.base())?;
         let deadline = self.policy.deadline(&record, self.now);
         let Some(own) = &mut self.own else {
             return self.new_id();
         };
-        let entry = layout::encode(&own.key, &record, deadline);
+        let entry = layout::seal(&own.key, &mut record, deadline);
         let expect = own.version.clone().map_or(Expect::Absent, Expect::Version);
         (own.record, own.deadline) = (record, deadline);
         let key = own.key;

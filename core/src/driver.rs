@@ -79,6 +79,13 @@ impl Location {
             .map(|(_, value)| value.as_str())
     }
 
+    /// All options, for a driver that hands some on.
+    pub fn options(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.options
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// Refuses options that the driver does not know, or that are given twice.
     pub fn check_options(
         &self,
@@ -143,6 +150,7 @@ fn shown(option: &str) -> &str {
 
 /// A store could not be opened. No text of it holds a password.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ConnectError {
     /// No linked driver has this type or scheme.
     #[error("unknown session store {wanted:?}: this application links {known}{hint}")]

@@ -55,6 +55,14 @@ pub enum Error {
         /// What was asked for.
         operation: &'static str,
     },
+    /// The session ended while the request was running: it was destroyed, it expired, or somebody else has signed in. What
+    /// this request changed was dropped.
+    #[error("the session ended while the request was running")]
+    SessionEnded,
+    /// An earlier save of this request failed or was given up. What became of its changes is not known, so nothing more
+    /// is stored.
+    #[error("an earlier save of this session failed, so nothing more of this request is stored")]
+    SaveFailed,
     /// Nobody is signed in.
     #[error("nobody is signed in")]
     NotSignedIn,
@@ -85,10 +93,11 @@ pub enum Error {
 
 impl Error {
     /// The HTTP status that says it to a client: 503 if trying again later can help, 401 if signing in can, 400
-    /// for a user that cannot be one, otherwise 500.
+    /// for a user that cannot be one, 409 if the session has ended, otherwise 500.
     pub fn status(&self) -> u16 {
         match self {
-            Error::Store(_) | Error::Contended { .. } | Error::Random(_) => 503,
+            Error::Store(_) | Error::Contended { .. } | Error::Random(_) | Error::SaveFailed => 503,
+            Error::SessionEnded => 409,
             Error::NotSignedIn | Error::SignInTooOld { .. } => 401,
             Error::InvalidUser { .. } => 400,
             _ => 500,

@@ -52,32 +52,43 @@ impl<T> fmt::Debug for Key<T> {
     }
 }
 
-/// What names a value of type `T`: a [`Key<T>`], or a text, which goes with every type.
-pub trait AsKey<T> {
+/// What names a value: a text, or a [`Key`].
+pub trait KeyName {
     /// The name under which the value is stored.
     fn name(&self) -> &str;
 }
 
-impl<T> AsKey<T> for Key<T> {
+/// What names a value of type `T`: a [`Key<T>`], or a text, which goes with every type.
+pub trait AsKey<T>: KeyName {}
+
+impl<T> KeyName for Key<T> {
     fn name(&self) -> &str {
         self.name
     }
 }
 
-impl<T> AsKey<T> for &str {
+impl<T> AsKey<T> for Key<T> {}
+
+impl KeyName for &str {
     fn name(&self) -> &str {
         self
     }
 }
 
-impl<T> AsKey<T> for &String {
+impl<T> AsKey<T> for &str {}
+
+impl KeyName for &String {
     fn name(&self) -> &str {
         self
     }
 }
 
-impl<T> AsKey<T> for String {
+impl<T> AsKey<T> for &String {}
+
+impl KeyName for String {
     fn name(&self) -> &str {
         self
     }
 }
+
+impl<T> AsKey<T> for String {}

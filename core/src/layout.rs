@@ -28,7 +28,8 @@ use crate::store::Entry;
 const MAGIC: &[u8; 2] = b"aS";
 const FORMAT: u8 = 1;
 const CHECKED: usize = 12;
-const RECORD_HEADER: usize = CHECKED + 5 * 8;
+/// How many bytes stand before the data of a record.
+pub(crate) const RECORD_HEADER: usize = CHECKED + 5 * 8;
 const TOMBSTONE_LEN: usize = CHECKED + 8 + 32;
 
 const TOMBSTONE: u8 = 1;
@@ -60,7 +61,42 @@ pub(crate) fn store_key(id: &SessionId) -> StoreKey {
     StoreKey::from_digest(Sha256::digest(id.as_bytes()).into())
 }
 
+/// Encodes a record whose data was just edited, in the buffer that the data lies in.
+pub(crate) fn seal(key: &StoreKey, record: &mut Record, deadline: Timestamp) -> Entry {
+    let data = std::mem::replace(&mut record.data, Payload::empty());
+    match data.into_frame() {
+        Ok(mut frame) => {
+            frame[..RECORD_HEADER].copy_from_slice(&header(record));
+            let checksum = checksum(&frame, key, record.user.as_deref());
+            frame[4..CHECKED].copy_from_slice(&checksum);
+            let payload = frame.freeze();
+            record.data =
+                Payload::at_end_of(payload.clone(), RECORD_HEADER).unwrap_or_else(Payload::empty);
+            Entry {
+                payload,
+                deadline,
+                user: record.user.clone(),
+            }
+        }
+        Err(data) => {
+            record.data = data;
+            encode(key, record, deadline)
+        }
+    }
+}
+
 pub(crate) fn encode(key: &StoreKey, record: &Record, deadline: Timestamp) -> Entry {
+    let payload = [&header(record), record.data.as_bytes()].concat();
+    let user = record.user.clone();
+    Entry {
+        payload: sealed(payload, key, user.as_deref()),
+        deadline,
+        user,
+    }
+}
+
+/// What stands before the data, but for the checksum.
+fn header(record: &Record) -> [u8; RECORD_HEADER] {
     let mut flags = 0;
     if let Some(permanent) = record.permanent {
         flags |= PERMANENT_KNOWN | if permanent { PERMANENT } else { 0 };
@@ -71,22 +107,22 @@ pub(crate) fn encode(key: &StoreKey, record: &Record, deadline: Timestamp) -> En
     if record.signed_in.is_some() {
         flags |= SIGNED_IN;
     }
-    let lifetime = record
-        .lifetime
-        .map_or(0, |lifetime| lifetime.as_millis() as u64);
-    let signed_in = record.signed_in.map_or(0, Timestamp::as_millis);
-    let times = [record.created, record.written, record.ends].map(Timestamp::as_millis);
-    let mut payload = begin(flags, RECORD_HEADER + record.data.size());
-    for number in times.into_iter().chain([lifetime, signed_in]) {
-        payload.extend_from_slice(&number.to_le_bytes());
+    let mut header = [0; RECORD_HEADER];
+    header[..2].copy_from_slice(MAGIC);
+    header[2..4].copy_from_slice(&[FORMAT, flags]);
+    let numbers = [
+        record.created.as_millis(),
+        record.written.as_millis(),
+        record.ends.as_millis(),
+        record.lifetime.map_or(0, |lifetime| {
+            u64::try_from(lifetime.as_millis()).unwrap_or(u64::MAX)
+        }),
+        record.signed_in.map_or(0, Timestamp::as_millis),
+    ];
+    for (place, number) in header[CHECKED..].chunks_exact_mut(8).zip(numbers) {
+        place.copy_from_slice(&number.to_le_bytes());
     }
-    payload.extend_from_slice(record.data.as_bytes());
-    let user = record.user.clone();
-    Entry {
-        payload: sealed(payload, key, user.as_deref()),
-        deadline,
-        user,
-    }
+    header
 }
 
 pub(crate) fn encode_tombstone(
@@ -94,7 +130,10 @@ pub(crate) fn encode_tombstone(
     tombstone: &Tombstone,
     deadline: Timestamp,
 ) -> Entry {
-    let mut payload = begin(TOMBSTONE, TOMBSTONE_LEN);
+    let mut payload = Vec::with_capacity(TOMBSTONE_LEN);
+    payload.extend_from_slice(MAGIC);
+    payload.extend_from_slice(&[FORMAT, TOMBSTONE]);
+    payload.extend_from_slice(&[0; 8]);
     payload.extend_from_slice(&tombstone.replaced.as_millis().to_le_bytes());
     payload.extend_from_slice(tombstone.successor.as_bytes());
     let user = tombstone.user.clone();
@@ -151,16 +190,8 @@ pub(crate) fn decode(
         signed_in: (flags & SIGNED_IN != 0).then(|| time(4)).transpose()?,
         permanent: (flags & PERMANENT_KNOWN != 0).then_some(flags & PERMANENT != 0),
         user: entry.user,
-        data: Payload::from_bytes(bytes.slice(RECORD_HEADER..)).ok_or(Unreadable::Corrupt)?,
+        data: Payload::at_end_of(bytes, RECORD_HEADER).ok_or(Unreadable::Corrupt)?,
     }))
-}
-
-fn begin(flags: u8, capacity: usize) -> Vec<u8> {
-    let mut payload = Vec::with_capacity(capacity);
-    payload.extend_from_slice(MAGIC);
-    payload.extend_from_slice(&[FORMAT, flags]);
-    payload.extend_from_slice(&[0; 8]);
-    payload
 }
 
 fn sealed(mut payload: Vec<u8>, key: &StoreKey, user: Option<&str>) -> Bytes {

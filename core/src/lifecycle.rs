@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::changes::Changes;
 use crate::clock::Timestamp;
 use crate::payload::Payload;
-use crate::record::{Found, Live, Record};
+use crate::record::{Absence, Found, Live, Record};
 
 /// How long a request that arrives with a replaced id gets no cookie: its browser is about to learn the new one.
 pub(crate) const GRACE: Duration = Duration::from_secs(30);
@@ -181,11 +181,15 @@ impl Wish {
         }
     }
 
+    /// Whether the data that was there before is of no account.
+    pub(crate) fn starts_empty(&self) -> bool {
+        self.destroy || matches!(&self.fate, Fate::LogIn(log_in) if log_in.from_empty)
+    }
+
     /// The record that the handler sees, under the changes.
     pub(crate) fn base<'a>(&self, found: &'a Found) -> Option<&'a Record> {
-        let from_empty = matches!(&self.fate, Fate::LogIn(log_in) if log_in.from_empty);
         match found {
-            Found::Live(live) if !self.destroy && !from_empty => Some(&live.record),
+            Found::Live(live) if !self.starts_empty() => Some(&live.record),
             _ => None,
         }
     }
@@ -225,6 +229,7 @@ pub(crate) enum Plan {
 pub(crate) enum Reason {
     RequestFailed,
     IdReplaced,
+    SessionEnded,
 }
 
 /// Decides what is done at the end of a request.
@@ -243,6 +248,15 @@ pub(crate) fn plan(
         },
         (_, Outcome::Failed) if wish.is_empty() => Plan::Keep,
         (_, Outcome::Failed) => Plan::Forget(Reason::RequestFailed),
+        // It had a session, and a late change must not come back as a new one.
+        (Found::Nothing(Absence::Ended), _)
+            if !wish.destroy && !matches!(wish.fate, Fate::LogIn(_)) =>
+        {
+            match wish.changes.is_empty() {
+                true => Plan::Keep,
+                false => Plan::Forget(Reason::SessionEnded),
+            }
+        }
         (Found::Nothing(_), _) if then_create() => Plan::Create,
         (Found::Nothing(_), _) => Plan::Keep,
         (Found::Replaced(tombstone), _) => match &wish.fate {

@@ -12,7 +12,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use bytes::Bytes;
 
 use crate::clock::Timestamp;
 use crate::driver::{ConnectError, Driver, Location};
@@ -193,11 +192,6 @@ impl Store for MemoryStore {
         entry: Entry,
         now: Timestamp,
     ) -> Result<Write, StoreError> {
-        let entry = Entry {
-            // The caller's bytes may be a small part of a large buffer, which they would keep alive.
-            payload: Bytes::copy_from_slice(&entry.payload),
-            ..entry
-        };
         match expect {
             Expect::Absent => self.create(key, entry, now),
             Expect::Version(version) => {

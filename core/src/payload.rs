@@ -4,16 +4,24 @@
 //! a request pays for the keys that it uses and a key that this program does not know goes back byte for byte.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::ops::Range;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+
+use crate::layout::RECORD_HEADER as FRAME_ROOM;
 
 const EMPTY: &[u8] = &[0x80];
 
 /// A MessagePack map, whole: its header, then keys and values in the order of their insertion.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(test, derive(Hash))]
-pub(crate) struct Payload(Bytes);
+///
+/// It may lie at the end of a larger buffer: an edited map leaves [`FRAME_ROOM`] in front of it, so that the frame of a
+/// record can be written there without copying the data once more.
+#[derive(Clone)]
+pub(crate) struct Payload {
+    buffer: Bytes,
+    start: usize,
+}
 
 /// What became of one key: its pair as it is to be stored, or `None` if it was removed.
 pub(crate) struct Edit<'a> {
@@ -23,103 +31,148 @@ pub(crate) struct Edit<'a> {
 
 impl Payload {
     pub(crate) fn empty() -> Self {
-        Payload(Bytes::from_static(EMPTY))
+        Payload {
+            buffer: Bytes::from_static(EMPTY),
+            start: 0,
+        }
     }
 
-    /// Takes the bytes of a map. Only its header is judged; walking over the rest stops where it makes no sense.
-    pub(crate) fn from_bytes(bytes: Bytes) -> Option<Self> {
-        map_header(&bytes).map(|_| Payload(bytes))
+    /// Takes the bytes of a map that begins at `start`. Only its header is judged; walking over the rest stops where it
+    /// makes no sense.
+    pub(crate) fn at_end_of(buffer: Bytes, start: usize) -> Option<Self> {
+        map_header(buffer.get(start..)?)?;
+        Some(Payload { buffer, start })
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
-        &self.0
+        &self.buffer[self.start..]
     }
 
     /// How many bytes it takes in the store.
     pub(crate) fn size(&self) -> usize {
-        self.0.len()
+        self.buffer.len() - self.start
+    }
+
+    /// The whole buffer, to write a frame into the room in front of the map; `None` if there is no room, or if somebody
+    /// else holds the buffer too.
+    pub(crate) fn into_frame(self) -> Result<BytesMut, Payload> {
+        let start = self.start;
+        if start != FRAME_ROOM {
+            return Err(self);
+        }
+        self.buffer
+            .try_into_mut()
+            .map_err(|buffer| Payload { buffer, start })
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        map_header(&self.0).is_none_or(|(count, _)| count == 0)
+        map_header(self.as_bytes()).is_none_or(|(count, _)| count == 0)
     }
 
     /// The encoded value of a key.
     pub(crate) fn find(&self, key: &str) -> Option<Bytes> {
+        let bytes = self.as_bytes();
         let pair = self
             .pairs()
-            .find(|pair| pair.key(&self.0) == Some(key.as_bytes()))?;
-        Some(self.0.slice(pair.value))
+            .find(|pair| pair.key(bytes) == Some(key.as_bytes()))?;
+        Some(
+            self.buffer
+                .slice(self.start + pair.value.start..self.start + pair.value.end),
+        )
     }
 
     /// The keys, in the order of their insertion; one that is not text is passed over.
     pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
+        let bytes = self.as_bytes();
         self.pairs()
-            .filter_map(|pair| std::str::from_utf8(pair.key(&self.0)?).ok())
+            .filter_map(|pair| std::str::from_utf8(pair.key(bytes)?).ok())
     }
 
     /// The same map after the edits: a changed value stays in its place, a new key comes last. An edit of a key that
     /// is not there and is removed changes nothing. The keys of the edits differ from each other.
     pub(crate) fn edited(&self, edits: &[Edit<'_>]) -> Payload {
-        let added: usize = edits
+        let bytes = self.as_bytes();
+        let (count, body) = map_header(bytes).unwrap_or((0, bytes.len()));
+        let index = EditIndex::new(edits);
+        let mut done = Marks::default();
+        // What is cut out of the map, in its order, and the edit that takes its place.
+        let mut cuts: Vec<(Range<usize>, usize)> = Vec::with_capacity(edits.len());
+        for pair in self.pairs() {
+            if cuts.len() == edits.len() {
+                break;
+            }
+            if let Some(position) = pair.key(bytes).and_then(|key| index.position(key))
+                && done.mark(position)
+            {
+                cuts.push((pair.start..pair.value.end, position));
+            }
+        }
+        let new = |(position, _): &(usize, &Edit<'_>)| !done.is_marked(*position);
+        let removed = cuts
+            .iter()
+            .filter(|(_, position)| edits[*position].pair.is_none())
+            .count();
+        let added = edits
+            .iter()
+            .enumerate()
+            .filter(new)
+            .filter(|(_, edit)| edit.pair.is_some())
+            .count();
+        let header = Header::of(count as usize - removed + added);
+        let cut: usize = cuts.iter().map(|(range, _)| range.len()).sum();
+        let inserted: usize = edits
             .iter()
             .filter_map(|edit| edit.pair)
             .map(<[u8]>::len)
             .sum();
-        let (count, body) = map_header(&self.0).unwrap_or((0, self.0.len()));
-        let mut count = count as usize;
-        let mut out = Vec::with_capacity(MAX_HEADER + self.0.len() + added);
-        out.resize(MAX_HEADER, 0);
 
-        let index = EditIndex::new(edits);
-        let mut done = Marks::default();
-        let mut left = edits.len();
+        // Exactly as large as it will be: the store keeps it for as long as the session lives.
+        let size = FRAME_ROOM + header.len() + bytes.len() - body - cut + inserted;
+        let mut out = Vec::with_capacity(size);
+        out.resize(FRAME_ROOM, 0);
+        out.extend_from_slice(header.as_bytes());
         let mut copied = body;
-        for pair in self.pairs() {
-            if left == 0 {
-                break;
-            }
-            let Some(position) = pair.key(&self.0).and_then(|key| index.position(key)) else {
-                continue;
-            };
-            if !done.mark(position) {
-                continue;
-            }
-            left -= 1;
-            out.extend_from_slice(&self.0[copied..pair.start]);
-            copied = pair.value.end;
-            match edits[position].pair {
-                Some(pair) => out.extend_from_slice(pair),
-                None => count -= 1,
-            }
+        for (range, position) in cuts {
+            out.extend_from_slice(&bytes[copied..range.start]);
+            out.extend_from_slice(edits[position].pair.unwrap_or_default());
+            copied = range.end;
         }
-        out.extend_from_slice(&self.0[copied..]);
-        for (_, edit) in edits
-            .iter()
-            .enumerate()
-            .filter(|(position, _)| !done.is_marked(*position))
-        {
-            if let Some(pair) = edit.pair {
-                out.extend_from_slice(pair);
-                count += 1;
-            }
+        out.extend_from_slice(&bytes[copied..]);
+        for (_, edit) in edits.iter().enumerate().filter(new) {
+            out.extend_from_slice(edit.pair.unwrap_or_default());
         }
-        Payload(prefixed_with_header(out, count))
+        Payload {
+            buffer: out.into(),
+            start: FRAME_ROOM,
+        }
     }
 
     fn pairs(&self) -> Pairs<'_> {
-        match map_header(&self.0) {
-            Some((count, body)) => Pairs {
-                bytes: &self.0,
-                at: body,
-                left: count,
-            },
-            None => Pairs {
-                bytes: &self.0,
-                at: 0,
-                left: 0,
-            },
-        }
+        let bytes = self.as_bytes();
+        let (left, at) = map_header(bytes).unwrap_or((0, 0));
+        Pairs { bytes, at, left }
+    }
+}
+
+impl PartialEq for Payload {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for Payload {}
+
+#[cfg(test)]
+impl std::hash::Hash for Payload {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.as_bytes().hash(state);
+    }
+}
+
+/// A session holds what logs should not.
+impl fmt::Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Payload({} bytes)", self.size())
     }
 }
 
@@ -179,27 +232,34 @@ impl Marks {
     }
 }
 
-const MAX_HEADER: usize = 5;
+/// The header of a map.
+struct Header {
+    bytes: [u8; 5],
+    start: usize,
+}
 
-/// Writes the header of a map of `count` pairs into the room that was left for it at the front.
-fn prefixed_with_header(mut out: Vec<u8>, count: usize) -> Bytes {
-    let start = match u16::try_from(count) {
-        Ok(count @ 0..16) => {
-            out[4] = 0x80 | count as u8;
-            4
-        }
-        Ok(count) => {
-            out[2] = 0xde;
-            out[3..5].copy_from_slice(&count.to_be_bytes());
-            2
-        }
-        Err(_) => {
-            out[0] = 0xdf;
-            out[1..5].copy_from_slice(&(count as u32).to_be_bytes());
-            0
-        }
-    };
-    Bytes::from(out).slice(start..)
+impl Header {
+    /// The shortest one for so many pairs.
+    fn of(count: usize) -> Self {
+        let [_, _, high, low] = (count as u32).to_be_bytes();
+        let (bytes, start) = match count {
+            0..16 => ([0, 0, 0, 0, 0x80 | low], 4),
+            16..0x1_0000 => ([0, 0, 0xde, high, low], 2),
+            _ => {
+                let [a, b, c, d] = (count as u32).to_be_bytes();
+                ([0xdf, a, b, c, d], 0)
+            }
+        };
+        Header { bytes, start }
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        &self.bytes[self.start..]
+    }
+
+    fn len(&self) -> usize {
+        self.as_bytes().len()
+    }
 }
 
 /// Where one pair lies.
@@ -351,9 +411,11 @@ impl Pair {
     }
 }
 
+const LONGEST_HEADER: usize = 5;
+
 /// Begins a pair: the key as MessagePack text. The value's bytes are to follow.
 pub(crate) fn begin_pair(key: &str, capacity: usize) -> Vec<u8> {
-    let mut pair = Vec::with_capacity(MAX_HEADER + key.len() + capacity);
+    let mut pair = Vec::with_capacity(LONGEST_HEADER + key.len() + capacity);
     match key.len() {
         len @ 0..32 => pair.push(0xa0 | len as u8),
         len @ 32..0x100 => pair.extend([0xd9, len as u8]),
@@ -440,12 +502,8 @@ mod tests {
             let pairs: Vec<_> = (0..count)
                 .map(|n| (n.to_string(), pair(&n.to_string(), &[7])))
                 .collect();
-            // A hundred thousand edits in one go are quadratic; the bytes are put together by hand instead.
-            let mut out = vec![0; MAX_HEADER];
-            pairs
-                .iter()
-                .for_each(|(_, pair)| out.extend_from_slice(pair));
-            let payload = Payload::from_bytes(prefixed_with_header(out, count)).unwrap();
+            let edits: Vec<_> = pairs.iter().map(|(key, pair)| set(key, pair)).collect();
+            let payload = Payload::empty().edited(&edits);
             assert_eq!(map_header(payload.as_bytes()), Some((count as u32, header)));
             assert_eq!(payload.keys().count(), count);
             let (last, _) = pairs.last().unwrap();
@@ -472,7 +530,7 @@ mod tests {
             &f64::NAN.to_be_bytes(),
         ]
         .concat();
-        let payload = Payload::from_bytes(foreign.clone().into()).unwrap();
+        let payload = Payload::at_end_of(foreign.clone().into(), 0).unwrap();
         assert_eq!(payload.keys().collect::<Vec<_>>(), ["t", "x"]);
         let edited = payload.edited(&[set("new", &pair("new", &[1]))]);
         assert_eq!(edited.as_bytes()[1..foreign.len()], foreign[1..]);
@@ -492,7 +550,7 @@ mod tests {
         let mut deep = vec![0x82, 0xa1, b'd'];
         deep.extend(std::iter::repeat_n(0x91, 100_000));
         deep.extend([0xc0, 0xa1, b'e', 0x05]);
-        let payload = Payload::from_bytes(deep.into()).unwrap();
+        let payload = Payload::at_end_of(deep.into(), 0).unwrap();
         assert_eq!(payload.find("e").as_deref(), Some(&[5][..]));
     }
 
@@ -502,7 +560,7 @@ mod tests {
             start in prop::collection::btree_map("[a-e]{1,2}", any::<u32>(), 0..8),
             edits in prop::collection::btree_map("[a-e]{1,3}", any::<Option<u32>>(), 0..90),
         ) {
-            let payload = Payload::from_bytes(encoded(&start).into()).unwrap();
+            let payload = Payload::at_end_of(encoded(&start).into(), 0).unwrap();
             let pairs: Vec<_> = edits.iter().map(|(key, value)| (key, value.map(|v| pair(key, &encoded(&v))))).collect();
             let list: Vec<_> = pairs.iter().map(|(key, pair)| Edit { key: key.as_bytes(), pair: pair.as_deref() }).collect();
             let mut expected = start;
@@ -521,7 +579,7 @@ mod tests {
 
         #[test]
         fn garbage_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
-            if let Some(payload) = Payload::from_bytes(bytes.into()) {
+            if let Some(payload) = Payload::at_end_of(bytes.into(), 0) {
                 let _ = payload.keys().count();
                 let _ = payload.find("a");
                 let _ = payload.edited(&[set("a", &[0xa1, b'a', 1]), Edit { key: b"b", pair: None }]);

@@ -68,6 +68,8 @@ pub(crate) enum Absence {
     /// The store knows nothing of the id.
     Unknown,
     Expired,
+    /// The request had a session, and it ended meanwhile.
+    Ended,
     /// The entry cannot be read. It is neither overwritten nor deleted.
     Unreadable(Unreadable),
 }

@@ -9,14 +9,20 @@ use serde::de::DeserializeOwned;
 
 use crate::changes::Update;
 use crate::clock::Timestamp;
+use crate::commit::MAX_TRIES;
 use crate::error::Error;
 use crate::flash::{FLASHES, Flash, Flashes};
-use crate::key::AsKey;
-use crate::lifecycle::{Fate, Outcome};
+use crate::key::{AsKey, KeyName};
+use crate::lifecycle::Fate;
 use crate::payload::Payload;
-use crate::record::{Found, Record};
+use crate::record::Found;
+use crate::saving::Occasion;
 use crate::slot::{State, Visit};
 use crate::value::{decode, encode, encode_pair};
+
+/// The bounds of a lifetime, as of a configured one: far from the end of what a store's timestamps hold.
+const SHORTEST: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 /// Where the label lies in a session.
 pub(crate) const LABEL: &str = "_label";
@@ -77,7 +83,7 @@ impl Session {
     /// as this request sees it.
     ///
     /// If another request changes the session first, `change` is called again on what that one left, so that none is
-    /// lost: it should do nothing but compute. It must not wait for this session, and is never called while holding it.
+    /// lost: it should do nothing but compute. It may read this session but must not change it.
     ///
     /// # Errors
     ///
@@ -101,8 +107,9 @@ impl Session {
         Ok(value)
     }
 
-    /// Removes a key.
-    pub fn remove(&self, key: &str) {
+    /// Removes a key. One that this request does not see is left alone, also if an overlapping request inserts it.
+    pub fn remove(&self, key: impl KeyName) {
+        let key = key.name();
         let mut state = self.state();
         if state.view(key).is_some() {
             state.generation += 1;
@@ -111,8 +118,8 @@ impl Session {
     }
 
     /// Whether the key has a value.
-    pub fn contains(&self, key: &str) -> bool {
-        self.state().view(key).is_some()
+    pub fn contains(&self, key: impl KeyName) -> bool {
+        self.state().view(key.name()).is_some()
     }
 
     /// The keys that have a value, in the order of their insertion.
@@ -232,11 +239,11 @@ impl Session {
     }
 
     /// Sets the idle lifetime of this one session: it ends when this long passes without a request. It counts from now,
-    /// and may be shorter or longer than the configured one; at least a second.
+    /// and may be shorter or longer than the configured one: 1 second to 100 years.
     pub fn set_lifetime(&self, lifetime: Duration) {
         let mut state = self.state();
         state.generation += 1;
-        state.wish.changes.lifetime = Some(lifetime.max(Duration::from_secs(1)));
+        state.wish.changes.lifetime = Some(lifetime.clamp(SHORTEST, LONGEST));
     }
 
     /// The idle lifetime of this session.
@@ -344,10 +351,15 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`Error::Store`] (whether the changes were stored is unknown then), [`Error::Contended`],
-    /// [`Error::TooLarge`], and [`Error::AfterResponse`] if a session would begin after the response was sent.
+    /// [`Error::Store`] (whether the changes were stored is unknown then), [`Error::Contended`] and
+    /// [`Error::TooLarge`]: they are not made any more, and every later save of this request, the one at its end too,
+    /// answers [`Error::SaveFailed`]. So it is if the future is dropped before it is ready.
+    ///
+    /// [`Error::SessionEnded`] if the session was destroyed or passed to another user meanwhile: the changes are
+    /// dropped. [`Error::AfterResponse`] if a new id would be needed after the response was sent.
     pub async fn save(&self) -> Result<(), Error> {
-        self.0.commit(Outcome::Succeeded).await
+        let _one_at_a_time = self.0.saving.lock().await;
+        self.0.commit(Occasion::Save).await
     }
 
     pub(crate) fn new(visit: Arc<Visit>) -> Self {
@@ -381,7 +393,7 @@ impl Session {
         update: &Update,
         compute: impl Fn(Option<&[u8]>) -> Result<(T, Option<Vec<u8>>), Error>,
     ) -> Result<T, Error> {
-        loop {
+        for _ in 0..MAX_TRIES {
             let (old, generation) = {
                 let state = self.state();
                 (state.view(key), state.generation)
@@ -398,6 +410,7 @@ impl Session {
                 return Ok(value);
             }
         }
+        Err(Error::Contended { tries: MAX_TRIES })
     }
 
     /// Refuses a value that would make the session too large. The exact size is reckoned only near the limit.
@@ -431,11 +444,6 @@ impl std::fmt::Debug for Session {
 }
 
 impl State {
-    /// The record under the changes, as the handler sees it.
-    fn record(&self) -> Option<&Record> {
-        self.wish.base(&self.found)
-    }
-
     /// The encoded value of a key, as the handler sees it.
     fn view(&self, key: &str) -> Option<Bytes> {
         match self.record() {

@@ -3,9 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::changes::Changes;
 use crate::clock::{Clock, SystemClock, Timestamp};
-use crate::closing::{IdAfter, Settled, settle, tasks};
 use crate::commit::{Commit, Done, Reply, Step, Task};
 use crate::config::Config;
 use crate::driver::ConnectError;
@@ -13,9 +11,9 @@ use crate::drivers::Drivers;
 use crate::error::Error;
 use crate::id::{OsRandom, Random, SessionId, StoreKey};
 use crate::layout::Unreadable;
-use crate::lifecycle::{Outcome, Plan, Policy, plan};
+use crate::lifecycle::Policy;
 use crate::record::{Absence, Found};
-use crate::slot::{CookieDue, HeaderText, ResponseHeaders, Slot, State, Visit};
+use crate::slot::{CookieDue, HeaderText, ResponseHeaders, Slot, State};
 use crate::store::{Deletion, Store, Write};
 
 /// The sessions of an application. Cheap to clone; an adapter holds one.
@@ -118,104 +116,6 @@ impl fmt::Debug for Sessions {
     }
 }
 
-impl State {
-    /// Whether closing this request asks nothing of the store.
-    pub(crate) fn needs_no_store(&self, shared: &Shared) -> bool {
-        if !self.wish.is_empty() {
-            return false;
-        }
-        match &self.found {
-            Found::Live(live) => shared.policy.slid_deadline(live, self.loaded_at).is_none(),
-            Found::Nothing(_) | Found::Replaced(_) => true,
-        }
-    }
-}
-
-impl Visit {
-    /// Carries out what was wished so far.
-    pub(crate) async fn commit(&self, outcome: Outcome) -> Result<(), Error> {
-        let _one_at_a_time = self.saving.lock().await;
-        let shared = &self.shared;
-        let now = shared.clock.now();
-        let (mut wish, found, plan) = {
-            let Some(mut state) = self.state() else {
-                return Ok(());
-            };
-            let plan = plan(&state.found, &state.wish, outcome, now, &shared.policy);
-            if plan == Plan::Create && state.sent {
-                return Err(Error::AfterResponse {
-                    operation: "beginning a session",
-                });
-            }
-            state.generation += 1;
-            (std::mem::take(&mut state.wish), state.found.clone(), plan)
-        };
-        match plan {
-            Plan::Forget(reason) => {
-                tracing::info!(target: "anysession", ?reason, "changes dropped");
-            }
-            Plan::Touch(deadline) => self.touch(&found, deadline, now).await,
-            // A log-out that fails must at least not stay in the browser.
-            Plan::Delete { .. } => self.due(CookieDue::Remove),
-            Plan::Keep | Plan::Create | Plan::Update | Plan::Rotate => {}
-        }
-        let settings = wish.changes.settings();
-        for &task in tasks(plan, &wish.fate) {
-            let changes = match task {
-                Task::Destroy => Changes::default(),
-                _ => std::mem::take(&mut wish.changes),
-            };
-            let (commit, first) =
-                Commit::begin(task, &found, &wish.fate, changes, now, shared.policy);
-            let done = shared.run(commit, first).await?;
-            shared.tell_done(task, &found, &done);
-            self.settle(settle(done, &settings, &shared.policy, now));
-        }
-        Ok(())
-    }
-
-    /// Takes note of how a commit ended.
-    fn settle(&self, settled: Settled) {
-        let Some(mut state) = self.state() else {
-            return;
-        };
-        state.found = settled.found;
-        if let Some(cookie) = settled.cookie {
-            state.cookie = cookie;
-        }
-        match settled.id {
-            IdAfter::Kept => {}
-            IdAfter::Forgotten => state.id = None,
-            IdAfter::New(id) => state.id = Some(id),
-        }
-    }
-
-    /// Moves the deadline. A failure does no harm that would be worth a failed request.
-    async fn touch(&self, found: &Found, deadline: Timestamp, now: Timestamp) {
-        let Found::Live(live) = found else { return };
-        let touched = self
-            .shared
-            .store
-            .touch(&live.key, &live.version, deadline, now)
-            .await;
-        if let Err(error) = touched {
-            tracing::warn!(target: "anysession", error = &error as &dyn std::error::Error, "touch failed");
-            return;
-        }
-        if let Some(mut state) = self.state()
-            && let Found::Live(live) = &mut state.found
-        {
-            live.deadline = deadline;
-        }
-    }
-
-    fn due(&self, cookie: CookieDue) {
-        if let Some(mut state) = self.state() {
-            state.cookie = cookie;
-        }
-    }
-}
-
 impl Shared {
     /// Runs a commit to its end.
     pub(crate) async fn run(
@@ -281,7 +181,7 @@ impl Shared {
     }
 
     /// Tells how a commit ended.
-    fn tell_done(&self, task: Task, found: &Found, done: &Done) {
+    pub(crate) fn tell_done(&self, task: Task, found: &Found, done: &Done) {
         match done {
             Done::NewId { live, .. } => {
                 let session = live.key.short();

@@ -12,7 +12,8 @@ use crate::error::Error;
 use crate::id::SessionId;
 use crate::layout;
 use crate::lifecycle::{Outcome, Wish};
-use crate::record::{Absence, Found};
+use crate::record::{Absence, Found, Record};
+use crate::saving::Occasion;
 use crate::session::Session;
 use crate::sessions::Shared;
 
@@ -92,12 +93,14 @@ impl Slot {
         let Some(mut state) = self.0.state() else {
             return Close::Done(Some(Ok(ResponseHeaders::default())));
         };
-        if state.needs_no_store(&self.0.shared) {
+        // A save that is still on its way may call for a cookie.
+        let nobody_saves = self.0.saving.try_lock();
+        if nobody_saves.is_ok() && state.needs_no_store(&self.0.shared) {
             state.sent = true;
             let headers = self.0.shared.headers(&state);
             return Close::Done(Some(Ok(headers)));
         }
-        drop(state);
+        drop((nobody_saves, state));
         let visit = self.0.clone();
         Close::Waiting(Box::pin(async move { visit.close(outcome).await }))
     }
@@ -130,6 +133,12 @@ pub(crate) struct State {
     pub(crate) cookie: CookieDue,
     /// Counts the changes of the wish.
     pub(crate) generation: u64,
+    /// What the handler sees while a save is on its way, instead of what was found.
+    pub(crate) saving: Option<Option<Box<Record>>>,
+    /// Whether the wish was computed on an older record than the one that was found.
+    pub(crate) rebase: bool,
+    /// Whether a save failed or was given up.
+    pub(crate) failed: bool,
     /// Whether the response is on its way, so that no cookie can be set any more.
     pub(crate) sent: bool,
 }
@@ -183,12 +192,16 @@ impl Visit {
             wish: Wish::default(),
             cookie: CookieDue::Nothing,
             generation: 0,
+            saving: None,
+            rebase: false,
+            failed: false,
             sent: false,
         })
     }
 
     async fn close(&self, outcome: Outcome) -> Result<ResponseHeaders, CloseError> {
-        let result = self.commit(outcome).await;
+        let _one_at_a_time = self.saving.lock().await;
+        let result = self.commit(Occasion::Close(outcome)).await;
         let mut headers = ResponseHeaders::default();
         if let Some(mut state) = self.state() {
             state.sent = true;
@@ -206,11 +219,12 @@ impl Drop for Visit {
     fn drop(&mut self) {
         if let Some(state) = self.state()
             && state.sent
+            && !state.failed
             && !state.wish.is_empty()
         {
             tracing::error!(
                 target: "anysession",
-                "a session was changed after its response was sent, and save() was not called: the changes are lost"
+                "a session was changed after its response was sent, and the changes were not saved: they are lost"
             );
         }
     }

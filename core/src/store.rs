@@ -36,8 +36,8 @@ use crate::id::StoreKey;
 /// **Time** is always handed in and never asked for, so that every process and the store itself agree on it.
 ///
 /// **Users.** An entry may name a user. The index behind [`keys_of_user`](Self::keys_of_user) may hold keys too many
-/// (whoever reads it loads the entry, and the entry decides), but never too few: a key is added after its entry was
-/// written and before `put` answers, and it is pruned only when its entry is absent.
+/// (whoever reads it loads the entry, and the entry decides), but never too few: a key is added before `put`
+/// answers, and it is pruned only when its entry is absent.
 ///
 /// There are no default methods: a store that wraps another one forwards all six.
 #[async_trait]
@@ -82,7 +82,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 /// What a store keeps under one key.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Opaque to the store.
+    /// Opaque to the store. The core's has no spare capacity, so a store in memory may keep it as it is.
     pub payload: Bytes,
     /// From this time on the entry counts as absent.
     pub deadline: Timestamp,

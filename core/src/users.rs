@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
-use crate::commit::{Commit, Done};
+use crate::commit::{Commit, Done, MAX_TRIES};
 use crate::error::Error;
 use crate::id::StoreKey;
 use crate::record::{Found, Live};
@@ -155,16 +155,38 @@ impl Shared {
         }
     }
 
-    /// Lists again after the first pass, for what came in meanwhile.
+    /// Lists again after the first pass, for what came in meanwhile. One session that cannot be ended does not save the
+    /// others; the first error is told when all were tried.
     async fn end_all(&self, user: &str, spared: Option<StoreKey>) -> Result<usize, Error> {
         let user: Arc<str> = user.into();
+        let spared = match spared {
+            Some(key) => Some(self.newest(key).await?),
+            None => None,
+        };
         let mut ended = 0;
+        let mut failed = None;
         for _pass in 0..2 {
             for key in self.store.keys_of_user(&user).await? {
-                ended += usize::from(self.revoke(key, user.clone(), spared).await?);
+                match self.revoke(key, user.clone(), spared).await {
+                    Ok(true) => ended += 1,
+                    Ok(false) => {}
+                    Err(error) => failed = failed.or(Some(error)),
+                }
             }
         }
-        Ok(ended)
+        failed.map_or(Ok(ended), Err)
+    }
+
+    /// The key under which a session is now, if its id was replaced since it was loaded.
+    async fn newest(&self, mut key: StoreKey) -> Result<StoreKey, Error> {
+        for _hop in 0..MAX_TRIES {
+            let stored = self.store.load(&key).await?;
+            match Found::judge(key, stored, self.clock.now(), self.policy.size_limit) {
+                Found::Replaced(tombstone) => key = tombstone.successor,
+                Found::Live(_) | Found::Nothing(_) => break,
+            }
+        }
+        Ok(key)
     }
 
     async fn revoke(

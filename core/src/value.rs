@@ -45,7 +45,21 @@ fn encode_behind<T: Serialize + ?Sized>(
 }
 
 pub(crate) fn decode<T: DeserializeOwned>(key: &str, bytes: &[u8]) -> Result<T, Error> {
-    rmp_serde::from_slice(bytes).map_err(|error| Error::decode::<T>(key, error))
+    rmp_serde::from_slice(bytes).map_err(|error| Error::decode::<T>(key, without_values(&error)))
+}
+
+/// Why a value could not be read, in words of our own: the library's may quote the value, and errors are logged.
+fn without_values(error: &rmp_serde::decode::Error) -> &'static str {
+    use rmp_serde::decode::Error as Cause;
+    match error {
+        Cause::InvalidMarkerRead(_) | Cause::InvalidDataRead(_) => "the stored value ends early",
+        Cause::TypeMismatch(_) | Cause::Syntax(_) => "the stored value has another shape",
+        Cause::OutOfRange => "the stored number is out of range",
+        Cause::LengthMismatch(_) => "the stored list has another length",
+        Cause::Utf8Error(_) => "the stored text is not UTF-8",
+        Cause::DepthLimitExceeded => "the stored value is nested too deep",
+        Cause::Uncategorized(_) => "the stored value is refused by its type",
+    }
 }
 
 /// Takes MessagePack as it is written, and stops the writer when it nests too deep: only then does a recursive

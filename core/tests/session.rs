@@ -10,19 +10,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anysession::{Config, Error, Key, MemoryStore, Outcome, Session, Sessions, Slot};
-use anysession_testkit::TestClock;
+use anysession_testkit::{Fault, FaultyStore, TestClock, Verb};
 
 struct Site {
     sessions: Sessions,
     clock: TestClock,
+    store: Arc<FaultyStore>,
 }
 
 fn site() -> Site {
     let clock = TestClock::default();
-    let store = Arc::new(MemoryStore::new());
+    let store = Arc::new(FaultyStore::new(Arc::new(MemoryStore::new())));
+    let sessions = Sessions::new(Config::default(), store.clone()).with_clock(clock.clone());
     Site {
-        sessions: Sessions::new(Config::default(), store).with_clock(clock.clone()),
+        sessions,
         clock,
+        store,
     }
 }
 
@@ -371,4 +374,174 @@ async fn expired_sessions_are_deleted() {
     assert_eq!(site.sessions.delete_expired().await.unwrap(), 0);
     site.clock.advance(Duration::from_secs(31 * 86_400));
     assert_eq!(site.sessions.delete_expired().await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_clone_that_writes_while_another_saves_loses_nothing() {
+    let (site, mut browser) = (site(), Browser::default());
+    browser
+        .visit(&site, async |session| session.insert("n", 0_u32).unwrap())
+        .await;
+    let (slot, session) = browser.open(&site).await;
+    session.update("n", |n: &mut u32| *n += 1).unwrap();
+    let gate = site.store.pause_before(Verb::Put);
+    let saving = tokio::spawn({
+        let session = session.clone();
+        async move { session.save().await }
+    });
+    let stopped = gate.reached().await;
+    // What is being saved is seen meanwhile.
+    assert_eq!(session.get::<u32>("n").unwrap(), Some(1));
+    assert_eq!(session.update("n", |n: &mut u32| *n += 1).unwrap(), 2);
+    stopped.release();
+    saving.await.unwrap().unwrap();
+    browser.close(&slot, Outcome::Succeeded).await;
+    let n = browser
+        .visit(&site, async |session| session.get::<u32>("n").unwrap())
+        .await;
+    assert_eq!(n, Some(2));
+}
+
+#[tokio::test]
+async fn an_update_made_while_the_request_closes_is_computed_on_what_was_stored() {
+    let (site, mut browser) = (site(), Browser::default());
+    browser
+        .visit(&site, async |session| session.insert("n", 0_u32).unwrap())
+        .await;
+    let (slot, session) = browser.open(&site).await;
+    session.update("n", |n: &mut u32| *n += 1).unwrap();
+    let gate = site.store.pause_before(Verb::Put);
+    let closing = tokio::spawn(slot.close(Outcome::Succeeded));
+    let stopped = gate.reached().await;
+    session.update("n", |n: &mut u32| *n += 1).unwrap();
+    stopped.release();
+    closing.await.unwrap().unwrap();
+    session.save().await.unwrap();
+    let n = browser
+        .visit(&site, async |session| session.get::<u32>("n").unwrap())
+        .await;
+    assert_eq!(n, Some(2));
+}
+
+#[tokio::test]
+async fn after_a_failed_save_nobody_is_told_that_all_is_well() {
+    let (site, mut browser) = (site(), Browser::default());
+    browser
+        .visit(&site, async |session| session.log_in("alice").unwrap())
+        .await;
+    let (slot, session) = browser.open(&site).await;
+    session.destroy();
+    site.store.once(Verb::Delete, Fault::FailBefore);
+    assert!(matches!(session.save().await, Err(Error::Store(_))));
+    assert!(matches!(session.save().await, Err(Error::SaveFailed)));
+    assert_eq!(
+        slot.close(Outcome::Succeeded).await.unwrap_err().status(),
+        503
+    );
+}
+
+#[tokio::test]
+async fn a_save_that_was_given_up_counts_as_failed() {
+    let (site, mut browser) = (site(), Browser::default());
+    browser
+        .visit(&site, async |session| session.insert("n", 0).unwrap())
+        .await;
+    let (slot, session) = browser.open(&site).await;
+    session.insert("n", 1).unwrap();
+    let gate = site.store.pause_before(Verb::Put);
+    let saving = tokio::spawn({
+        let session = session.clone();
+        async move { session.save().await }
+    });
+    let stopped = gate.reached().await;
+    saving.abort();
+    assert!(saving.await.unwrap_err().is_cancelled());
+    drop(stopped);
+    assert!(matches!(session.save().await, Err(Error::SaveFailed)));
+    assert_eq!(
+        slot.close(Outcome::Succeeded).await.unwrap_err().status(),
+        503
+    );
+}
+
+#[tokio::test]
+async fn a_request_whose_session_ended_begins_no_other_one() {
+    let (site, mut browser) = (site(), Browser::default());
+    browser
+        .visit(&site, async |session| session.log_in("alice").unwrap())
+        .await;
+    let (slot, session) = browser.open(&site).await;
+    session.insert("late", 1).unwrap();
+    browser
+        .clone()
+        .visit(&site, async |session| session.destroy())
+        .await;
+    assert!(matches!(session.save().await, Err(Error::SessionEnded)));
+    session.insert("later", 2).unwrap();
+    assert_eq!(browser.close(&slot, Outcome::Succeeded).await, None);
+    assert_eq!(site.sessions.of_user("alice").await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn the_response_waits_for_a_save_that_is_on_its_way() {
+    let (site, browser) = (site(), Browser::default());
+    let (slot, session) = browser.open(&site).await;
+    session.log_in("alice").unwrap();
+    let gate = site.store.pause_before(Verb::Put);
+    let saving = tokio::spawn(async move { session.save().await });
+    let stopped = gate.reached().await;
+    let closing = tokio::spawn(slot.close(Outcome::Succeeded));
+    stopped.release();
+    saving.await.unwrap().unwrap();
+    let headers = closing.await.unwrap().unwrap();
+    assert!(headers.into_lines().any(|line| line.name == "set-cookie"));
+}
+
+#[tokio::test]
+async fn after_the_response_no_id_is_made_that_nobody_would_get() {
+    let (site, mut browser) = (site(), Browser::default());
+    browser
+        .visit(&site, async |session| session.log_in("alice").unwrap())
+        .await;
+    let (slot, session) = browser.open(&site).await;
+    browser.close(&slot, Outcome::Succeeded).await;
+    session.destroy();
+    session.insert("n", 1).unwrap();
+    assert!(matches!(
+        session.save().await,
+        Err(Error::AfterResponse { .. })
+    ));
+}
+
+#[tokio::test]
+async fn a_permanent_session_that_cannot_slide_is_still_read() {
+    let (site, mut browser) = (site(), Browser::default());
+    browser
+        .visit(&site, async |session| {
+            session.insert("n", 1).unwrap();
+            session.set_permanent(true);
+        })
+        .await;
+    site.clock.advance(Duration::from_secs(10 * 86_400));
+    site.store.once(Verb::Put, Fault::FailBefore);
+    let (slot, session) = browser.open(&site).await;
+    assert_eq!(session.get::<u8>("n").unwrap(), Some(1));
+    assert_eq!(browser.close(&slot, Outcome::Succeeded).await, None);
+    assert!(
+        browser
+            .visit(&site, async |session| session.contains("n"))
+            .await
+    );
+}
+
+#[tokio::test]
+async fn an_error_quotes_no_value() {
+    let (site, mut browser) = (site(), Browser::default());
+    browser
+        .visit(&site, async |session| {
+            session.insert("n", "hunter2").unwrap();
+            let error = session.get::<u64>("n").unwrap_err();
+            assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+        })
+        .await;
 }

@@ -111,7 +111,13 @@ where
                     let Some(result) = result.take() else {
                         return Poll::Pending;
                     };
-                    return Poll::Ready(result.map(|response| finish(response, closed)));
+                    return Poll::Ready(match result {
+                        Ok(response) => Ok(finish(response, closed)),
+                        Err(error) => {
+                            closed.err().iter().for_each(not_stored);
+                            Err(error)
+                        }
+                    });
                 }
             }
         }
@@ -146,6 +152,11 @@ fn finish<R: Default>(
         }
     }
     response
+}
+
+fn not_stored(error: &CloseError) {
+    let error: &dyn std::error::Error = error;
+    tracing::error!(error, "a session was not stored");
 }
 
 pub(crate) fn status(code: u16) -> StatusCode {

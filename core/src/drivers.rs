@@ -28,12 +28,14 @@ impl Default for Drivers {
 }
 
 /// The crates that hold the drivers of this project, for the hint when one is missing.
-const CRATES: [(&str, &str); 5] = [
-    ("filesystem", "anysession-fs"),
+const CRATES: [(&str, &str); 7] = [
+    ("file", "anysession-fs"),
     ("redis", "anysession-redis"),
+    ("unix", "anysession-redis"),
     ("sqlite", "anysession-sql"),
     ("postgres", "anysession-sql"),
     ("mysql", "anysession-sql"),
+    ("mariadb", "anysession-sql"),
 ];
 
 impl Drivers {
@@ -52,7 +54,9 @@ impl Drivers {
         let driver = match (config.store_type(), location.scheme()) {
             (Some(name), _) => self.find(name, |driver| driver.name == name)?,
             (None, Some(scheme)) => self.find(scheme, |driver| driver.schemes.contains(&scheme))?,
-            (None, None) if config.url().is_none() => &memory::DRIVER,
+            (None, None) if config.url().is_none() => self.find(memory::DRIVER.name, |driver| {
+                driver.name == memory::DRIVER.name
+            })?,
             (None, None) => {
                 return Err(ConnectError::NoType {
                     known: self.names(),
@@ -88,5 +92,43 @@ impl Drivers {
     fn names(&self) -> String {
         let names: Vec<_> = self.0.iter().map(|driver| driver.name).collect();
         names.join(", ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(pairs: &[(&str, &str)]) -> String {
+        let config = Config::from_pairs(pairs.iter().copied()).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        runtime
+            .block_on(Drivers::default().connect(&config))
+            .unwrap_err()
+            .to_string()
+    }
+
+    #[test]
+    fn a_driver_that_is_not_linked_is_told_with_its_crate() {
+        for pairs in [
+            &[("type", "filesystem")][..],
+            &[("url", "file:///var/sessions")],
+            &[("type", "redis"), ("url", "redis://:hunter2@host")],
+            &[("url", "mariadb://user:hunter2@host/db")],
+        ] {
+            let error = error(pairs);
+            assert!(error.contains("this application links memory"), "{error}");
+            assert!(error.contains("; add the crate anysession-"), "{error}");
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+        assert!(!error(&[("type", "etcd")]).contains("add the crate"));
+    }
+
+    #[test]
+    fn a_path_without_a_type_is_told_what_to_add() {
+        let error = error(&[("url", "/var/sessions")]);
+        assert!(error.contains("set `type` to one of memory"), "{error}");
     }
 }

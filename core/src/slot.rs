@@ -343,7 +343,7 @@ impl std::fmt::Debug for HeaderLine {
 }
 
 /// What the handler wished could not be stored. The response is to be replaced by one of [`status`](Self::status)
-/// with an empty body, and gets [`headers`](Self::headers).
+/// with an empty body, and gets the lines of [`into_headers`](Self::into_headers).
 #[derive(Debug, thiserror::Error)]
 #[error("the session could not be closed")]
 pub struct CloseError {

@@ -4,7 +4,7 @@
 //! [`settle`](crate::closing::settle) on real encoded records; only the store, the clock and the handlers are the
 //! model's own. One action of the model is one verb, so requests may overlap in any way. Besides, at any point, the
 //! session's deadline may pass, and a bounded number of times a request may crash, or a verb may fail although it was,
-//! or was not, carried out.
+//! or was not, carried out. A response is on the wire until it is delivered to the browser, in any order.
 //!
 //! | file | holds |
 //! | --- | --- |
@@ -12,10 +12,14 @@
 //! | `shelf` | the store |
 //! | `request`, `revoke`, `running` | who acts |
 //! | `ledger` | what an observer who sees everything writes down, and finds wrong |
+//! | `browser` | the cookie, the responses on the wire, and what must hold when they are delivered in any order |
+//! | `delivery` | what only shows when responses are delivered, and requests that follow with the browser's cookie |
 //! | `clauses` | each clause of the protocol is needed: without it the checker finds a counter-example |
 //! | `interleaved` | random programs against a sequential reference |
 
+mod browser;
 mod clauses;
+mod delivery;
 mod interleaved;
 mod ledger;
 mod request;
@@ -32,7 +36,7 @@ use crate::clock::Timestamp;
 use crate::commit::Clause;
 use ledger::Wrong;
 use request::{DATA, DESTROY, LOG_IN_U, LOG_IN_V, Program, REGENERATE, SAVE_LOG_IN};
-use world::{Action, Start, World};
+use world::{Action, Cookies, Start, World};
 
 /// When everything begins.
 const NOON: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -41,20 +45,27 @@ const NOON: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 const SOON: Duration = Duration::from_secs(1);
 
 /// What a checker explores.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 struct Overlaps {
     starts: Vec<Start>,
     /// Who acts together.
     casts: Vec<Vec<Part>>,
     /// How many crashes and failures there may be.
     faults: u8,
+    cookies: Cookies,
     broken: Option<Broken>,
+    /// Only what goes wrong in the browser is looked for.
+    seen_by_the_browser_only: bool,
+    /// See [`Browser`](browser::Browser).
+    strict: bool,
 }
 
 /// Who takes part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Part {
     Request(Program),
+    /// Sent when the browser has got some responses of the others, or all, with the cookie that it has by then.
+    FollowUp(Program),
     /// Somebody ends all sessions of a user.
     Revoke(&'static str),
 }
@@ -86,6 +97,8 @@ enum Broken {
     TombstoneAtTheVersion,
     /// A deletion names the version that was read.
     DeleteAtTheVersion,
+    /// A request that had to follow a replaced id sends no cookie.
+    NoCookieAfterFollowing,
     /// An expired entry counts as gone in a writing verb.
     ExpiredIsGone,
 }
@@ -99,7 +112,12 @@ impl Model for Overlaps {
         self.starts
             .iter()
             .flat_map(pairs)
-            .map(|(start, cast)| World::new(*start, cast, self.faults, self.broken))
+            .map(|(start, cast)| {
+                let mut world = World::new(*start, cast, self.faults, self.cookies, self.broken);
+                world.browser.strict = self.strict;
+                world.seen_by_the_browser_only = self.seen_by_the_browser_only;
+                world
+            })
             .collect()
     }
 
@@ -130,7 +148,11 @@ impl Model for Overlaps {
             CrossUser,
             OkNotDone,
             BadCookie,
-            TooManyVerbs
+            TooManyVerbs,
+            DeadCookie,
+            CookieOverwritten,
+            AnotherUsersCookie,
+            NotSeen
         ]
     }
 }
@@ -203,7 +225,7 @@ fn check(start: Start) {
         starts: vec![start],
         casts,
         faults: 1,
-        broken: None,
+        ..Overlaps::default()
     }
     .hold(&format!("two requests, {start:?}"));
 }
@@ -222,7 +244,7 @@ fn check_deep(start: Start, faults: u8) {
         starts: vec![start],
         casts,
         faults,
-        broken: None,
+        ..Overlaps::default()
     }
     .hold(&format!("three requests, {faults} faults, {start:?}"));
 }
@@ -282,7 +304,7 @@ fn two_requests_and_two_faults() {
         starts,
         casts: [pairs(&requests()), with_revoke()].concat(),
         faults: 2,
-        broken: None,
+        ..Overlaps::default()
     }
     .hold("two requests, two faults");
 }

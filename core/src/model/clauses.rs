@@ -24,7 +24,7 @@ fn needed_among(broken: Broken, start: Start, cast: Vec<Part>, wrong: Wrong) {
         starts: vec![start],
         casts: vec![cast],
         faults: 1,
-        broken: None,
+        ..Overlaps::default()
     };
     let without = Overlaps {
         broken: Some(broken),

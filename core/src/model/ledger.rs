@@ -7,6 +7,7 @@ use crate::clock::Timestamp;
 use crate::commit::{Done, Task};
 use crate::id::StoreKey;
 
+use super::browser::Cookie;
 use super::request::Sent;
 use super::shelf::{Gist, Shelf, User};
 
@@ -32,6 +33,17 @@ pub(super) enum Wrong {
     BadCookie,
     /// A request asked the store more often than others can have been in its way.
     TooManyVerbs,
+    /// The responses were delivered in the order in which they were answered, nothing failed, and yet the browser is
+    /// left with the id of a session that moved on.
+    DeadCookie,
+    /// At most one request was entitled to a new id, nothing failed, and yet the browser does not have the live id in
+    /// the end, in some order of the responses; though no session was ended, or though it has another live one.
+    CookieOverwritten,
+    /// The browser has an id that leads to another user than the one for whom it was sent.
+    AnotherUsersCookie,
+    /// A request that follows with the browser's cookie sees another user's data, or does not see what was answered as
+    /// done in the one session there is.
+    NotSeen,
 }
 
 impl Wrong {
@@ -47,7 +59,20 @@ impl Wrong {
             Wrong::OkNotDone => "OkNotDone",
             Wrong::BadCookie => "BadCookie",
             Wrong::TooManyVerbs => "TooManyVerbs",
+            Wrong::DeadCookie => "DeadCookie",
+            Wrong::CookieOverwritten => "CookieOverwritten",
+            Wrong::AnotherUsersCookie => "AnotherUsersCookie",
+            Wrong::NotSeen => "NotSeen",
         }
+    }
+
+    /// Whether it is found when responses are delivered.
+    pub(super) fn is_the_browsers(self) -> bool {
+        use Wrong::{AnotherUsersCookie, CookieOverwritten, DeadCookie, NotSeen};
+        matches!(
+            self,
+            DeadCookie | CookieOverwritten | AnotherUsersCookie | NotSeen
+        )
     }
 }
 
@@ -70,6 +95,8 @@ pub(super) struct Ledger {
     acked: Ops,
     /// Operations whose session was ended.
     ended: Ops,
+    /// The ids under which they were when they were ended.
+    ended_at: BTreeSet<StoreKey>,
     /// Records under new ids that a revoke ended before they replaced anything: the session that they replace ends with
     /// them, as if the revoke had come a little later.
     revoked: BTreeSet<StoreKey>,
@@ -165,7 +192,10 @@ impl Ledger {
             return;
         };
         match (task, self.official.contains(key)) {
-            (Task::Destroy, true) => self.ended |= ops(log),
+            (Task::Destroy, true) => {
+                self.ended |= ops(log);
+                self.ended_at.insert(*key);
+            }
             (Task::Destroy, false) => {
                 self.revoked.insert(*key);
             }
@@ -179,7 +209,40 @@ impl Ledger {
         for (key, _, log) in shelf.records(before) {
             if self.official.contains(key) && !alive.contains(key) {
                 self.ended |= ops(log);
+                self.ended_at.insert(*key);
             }
+        }
+    }
+
+    /// Whether the session that had this id was destroyed, revoked or expired, here or after it moved on.
+    pub(super) fn was_ended(&self, key: &StoreKey) -> bool {
+        let mut key = key;
+        while let Some((successor, _)) = self.links.get(key) {
+            key = successor;
+        }
+        self.ended_at.contains(key) || self.revoked.contains(key)
+    }
+
+    pub(super) fn any_ended(&self) -> bool {
+        !self.ended_at.is_empty() || !self.revoked.is_empty()
+    }
+
+    /// A request that follows with the browser's cookie was loaded: does it see what is the visitor's, and all of it?
+    pub(super) fn saw(&mut self, cookie: &Cookie, shelf: &Shelf, now: Timestamp) {
+        let Some(Gist::Record { user, log }) = shelf.gist(&cookie.key, now) else {
+            return;
+        };
+        let anothers = |op: &u8| match self.made_for.get(op) {
+            Some(Some(of)) => Some(of) != user.as_ref(),
+            Some(None) => false,
+            None => true,
+        };
+        let sessions = shelf
+            .records(now)
+            .filter(|(key, ..)| self.official.contains(*key));
+        let missing = sessions.count() == 1 && self.acked & !self.ended & !ops(log) != 0;
+        if *user != cookie.user || log.iter().any(anothers) || missing {
+            self.wrong(Wrong::NotSeen);
         }
     }
 

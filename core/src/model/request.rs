@@ -14,6 +14,7 @@ use crate::record::{Absence, Found};
 use crate::slot::CookieDue;
 
 use super::Broken;
+use super::browser::Cookie;
 use super::ledger::{Ops, Place, Report, Writer, bit};
 use super::running::{Fault, Progress, Running, Scene};
 use super::shelf::User;
@@ -33,6 +34,14 @@ pub(super) enum Deed {
     Regenerate,
     LogIn(&'static str),
     Destroy,
+}
+
+impl Program {
+    /// Whether its response may carry a new id, even if it finds its session.
+    pub(super) fn wants_new_id(self) -> bool {
+        let wants = |deed: &Deed| matches!(deed, Regenerate | LogIn(_));
+        self.1.iter().copied().flatten().any(wants)
+    }
 }
 
 use Deed::{Append, Destroy, LogIn, Regenerate};
@@ -66,12 +75,17 @@ pub(super) const PROGRAMS: [Program; 10] = [
     SAVE_LOG_IN,
 ];
 
+/// How long after the replacement a request with the old id gets no cookie.
+const GRACE: Duration = Duration::from_secs(30);
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Request {
     program: Program,
     segment: usize,
     phase: Phase,
     cookie: Option<StoreKey>,
+    /// It followed others, with the cookie that the browser had by then.
+    followed: Option<Cookie>,
     /// What it knows of its session, as `State` has it.
     found: Found,
     id: Option<StoreKey>,
@@ -101,6 +115,7 @@ impl Hash for Request {
         )
             .hash(state);
         (
+            (self.cookie, &self.followed),
             &self.allowed,
             &self.place,
             self.operations,
@@ -123,6 +138,8 @@ pub(super) enum Sent {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Phase {
+    /// It follows others, and is not sent yet.
+    Unsent,
     Arriving,
     /// Nothing is under way; the next segment follows.
     Between,
@@ -154,6 +171,7 @@ impl Request {
                 Phase::Between
             },
             cookie,
+            followed: None,
             found: Found::Nothing(Absence::NoCookie),
             id: None,
             due: Sent::Nothing,
@@ -165,6 +183,25 @@ impl Request {
             late: false,
             silent: false,
         }
+    }
+
+    /// A request that is sent with whatever cookie the browser has by then.
+    pub(super) fn following(program: Program) -> Self {
+        Request {
+            phase: Phase::Unsent,
+            ..Request::new(program, None)
+        }
+    }
+
+    pub(super) fn is_unsent(&self) -> bool {
+        self.phase == Phase::Unsent
+    }
+
+    pub(super) fn send(&mut self, cookie: Option<Cookie>) {
+        *self = Request {
+            followed: cookie.clone(),
+            ..Request::new(self.program, cookie.map(|cookie| cookie.key))
+        };
     }
 
     pub(super) fn is_over(&self) -> bool {
@@ -208,6 +245,7 @@ impl Request {
     pub(super) fn verb(&mut self, fault: Fault, scene: &mut Scene<'_>) {
         self.verbs += 1;
         match std::mem::replace(&mut self.phase, Phase::Between) {
+            Phase::Unsent => unreachable!("it is sent first"),
             Phase::Arriving => self.arrive(scene),
             Phase::Between => {
                 self.verbs -= 1;
@@ -229,6 +267,9 @@ impl Request {
 
     fn arrive(&mut self, scene: &mut Scene<'_>) {
         let Some(key) = self.cookie else { return };
+        if let Some(cookie) = self.followed.take() {
+            scene.ledger.saw(&cookie, scene.shelf, scene.now);
+        }
         self.found = Found::judge(key, scene.shelf.load(&key), scene.now, POLICY.size_limit);
         self.id = Some(key);
         self.place = match &self.found {
@@ -246,10 +287,11 @@ impl Request {
     fn begin(&mut self, scene: &mut Scene<'_>) {
         let mut wish = Wish::default();
         let mut own = self.handle(&mut wish, scene);
+        self.count_as_entitled(own, scene);
         if let Found::Replaced(tombstone) = &self.found {
             let ago = scene.now.since(tombstone.replaced);
             let speaks = wish.destroy || matches!(wish.fate, Fate::LogIn(_));
-            self.silent = ago < Duration::from_secs(30) && !speaks;
+            self.silent = ago < GRACE && !speaks;
         }
         let decided = plan(&self.found, &wish, Outcome::Succeeded, scene.now, &POLICY);
         let decided = match decided {
@@ -292,6 +334,22 @@ impl Request {
                 }
                 self.start(task, tasks.next(), wish, own, scene);
             }
+        }
+    }
+
+    /// A request that begins a session is entitled to a new id, though not with an id that was just replaced.
+    ///
+    /// One whose save found its session gone, and which goes on, begins one too. The table says otherwise: that is what
+    /// `strict` is for.
+    fn count_as_entitled(&self, own: Ops, scene: &mut Scene<'_>) {
+        let begins = match &self.found {
+            Found::Nothing(_) => true,
+            Found::Replaced(tombstone) => scene.now.since(tombstone.replaced) >= GRACE,
+            Found::Live(_) => false,
+        };
+        let may = self.segment == 0 || !scene.browser.strict;
+        if begins && may && own != 0 && !self.program.wants_new_id() {
+            scene.browser.entitled += 1;
         }
     }
 
@@ -380,6 +438,16 @@ impl Request {
                 .promised_over(std::slice::from_ref(place), scene.shelf, scene.now);
         }
 
+        let done = match done {
+            Done::Updated { live, .. } if scene.broken == Some(Broken::NoCookieAfterFollowing) => {
+                Done::Updated {
+                    live,
+                    deadline_moved: true,
+                    followed: false,
+                }
+            }
+            done => done,
+        };
         let settled = closing::settle(done, &wish.changes, &POLICY, scene.now);
         let kept = scene.broken == Some(Broken::CookieOfSaveDropped);
         match settled.id {
@@ -431,6 +499,8 @@ impl Request {
             scene.shelf,
             scene.now,
         );
+        let user = self.place.as_ref().and_then(|(_, user)| user.clone());
+        scene.browser.answered(ok, self.due, user, self.cookie);
         scene.ledger.count_verbs(self.verbs, 10 + 6 * scene.others);
         self.end(Phase::Answered { ok, sent: self.due });
     }
@@ -439,7 +509,7 @@ impl Request {
     fn end(&mut self, phase: Phase) {
         *self = Request {
             phase,
-            ..Request::new(self.program, self.cookie)
+            ..Request::new(self.program, None)
         };
     }
 

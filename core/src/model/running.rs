@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::store::{Deletion, Write};
 
 use super::Broken;
+use super::browser::Browser;
 use super::ledger::{Ledger, Writer};
 use super::shelf::{Gist, Shelf, gist};
 use super::world::{key, session_id};
@@ -23,6 +24,7 @@ pub(super) struct Scene<'a> {
     pub(super) now: Timestamp,
     pub(super) shelf: &'a mut Shelf,
     pub(super) ledger: &'a mut Ledger,
+    pub(super) browser: &'a mut Browser,
     pub(super) lagging: bool,
     pub(super) others: u8,
     pub(super) broken: Option<Broken>,

@@ -9,8 +9,9 @@ use crate::lifecycle::Policy;
 use crate::record::{Record, Tombstone};
 use crate::store::{Entry, Expect, Write};
 
+use super::browser::Browser;
 use super::ledger::Ledger;
-use super::request::{Request, first_data};
+use super::request::{Request, Sent, first_data};
 use super::revoke::Revoke;
 use super::running::{Fault, Scene};
 use super::shelf::{Shelf, User};
@@ -41,16 +42,29 @@ pub(super) enum Start {
     BehindAnother,
 }
 
+/// Which cookies the session that is there from the beginning has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Cookies {
+    #[default]
+    /// They have a Max-Age, and are sent again when the deadline moves.
+    Permanent,
+    /// They are sent once.
+    EndWithTheBrowser,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct World {
     now: Timestamp,
     shelf: Shelf,
     pub(super) ledger: Ledger,
+    pub(super) browser: Browser,
     actors: Vec<Actor>,
     faults_left: u8,
     nothing_failed: bool,
     /// Whether the index of users may lag. It matters to nobody but a revoke.
     lagging: bool,
+    /// Only what goes wrong in the browser is held against anybody.
+    pub(super) seen_by_the_browser_only: bool,
     broken: Option<Broken>,
 }
 
@@ -72,20 +86,32 @@ pub(super) enum Action {
     /// A tombstone is written, but the store says that it is not.
     LateConflict(usize),
     Crash(usize),
+    /// The browser gets one of the responses that are on the wire.
+    Deliver(usize),
+    /// A request that follows others is sent, with the cookie that the browser has.
+    Send(usize),
     /// The deadline of the session that was there from the beginning passes.
     Tick,
 }
 
 impl World {
-    pub(super) fn new(start: Start, cast: &[Part], faults: u8, broken: Option<Broken>) -> Self {
+    pub(super) fn new(
+        start: Start,
+        cast: &[Part],
+        faults: u8,
+        cookies: Cookies,
+        broken: Option<Broken>,
+    ) -> Self {
         let mut world = World {
             now: NOON,
             shelf: Shelf::new(broken),
             ledger: Ledger::default(),
+            browser: Browser::default(),
             actors: Vec::new(),
             faults_left: faults,
             nothing_failed: true,
             lagging: cast.iter().any(|part| matches!(part, Part::Revoke(_))),
+            seen_by_the_browser_only: false,
             broken,
         };
         let minute = Duration::from_secs(60);
@@ -99,20 +125,38 @@ impl World {
             Start::BehindAnother => (&[(Some("u"), NOON), (Some("v"), NOON)], Some("u")),
         };
         let cookie = (start != Start::Nothing).then(|| {
-            world.begin(hops, user.map(Into::into));
-            key(first_id(0))
+            let user: User = user.map(Into::into);
+            world.begin(hops, user.clone(), cookies);
+            let (old, last) = (key(first_id(0)), key(first_id(hops.len() as u8)));
+            world.browser = match start {
+                // The response to the log-in is still on the wire.
+                Start::LoggedIn => {
+                    let mut browser = Browser::new(old, None);
+                    browser.answered(true, Sent::Set(last), user, Some(old));
+                    browser.entitled = 1;
+                    browser
+                }
+                _ => Browser::new(last, user),
+            };
+            old
         });
         world.actors = cast
             .iter()
             .map(|part| match part {
                 Part::Request(program) => Actor::Request(Box::new(Request::new(*program, cookie))),
+                Part::FollowUp(program) => Actor::Request(Box::new(Request::following(*program))),
                 Part::Revoke(user) => Actor::Revoke(Box::new(Revoke::new(user))),
             })
             .collect();
+        let entitled = cast.iter().filter(|part| match part {
+            Part::Request(program) | Part::FollowUp(program) => program.wants_new_id(),
+            Part::Revoke(_) => false,
+        });
+        world.browser.entitled += entitled.count() as u8;
         world
     }
 
-    fn begin(&mut self, hops: &[(Option<&str>, Timestamp)], user: User) {
+    fn begin(&mut self, hops: &[(Option<&str>, Timestamp)], user: User, cookies: Cookies) {
         let ids = 0..=hops.len() as u8;
         let keys: Vec<_> = ids.map(|at| key(first_id(at))).collect();
         for (at, (user, replaced)) in hops.iter().enumerate() {
@@ -132,6 +176,7 @@ impl World {
         let record = Record {
             user: user.clone(),
             signed_in: user.as_ref().map(|_| NOON),
+            permanent: (cookies == Cookies::EndWithTheBrowser).then_some(false),
             data: first_data(),
             ..POLICY.new_record(NOON)
         };
@@ -163,6 +208,10 @@ impl World {
             .enumerate()
             .filter(|(_, actor)| open(actor))
         {
+            if is_unsent(actor) {
+                actions.push(Action::Send(who));
+                continue;
+            }
             actions.push(Action::Verb(who));
             if self.faults_left == 0 {
                 continue;
@@ -175,10 +224,27 @@ impl World {
         if self.now == NOON && self.actors.iter().any(open) {
             actions.push(Action::Tick);
         }
+        // What the browser has matters to nobody else until it sends a request: so it is enough to deliver before that,
+        // and at the end. After a failure nothing is promised about what the browser is left with.
+        let at_the_end =
+            !self.actors.iter().any(open) && self.nothing_failed && !self.browser.failed;
+        if self.actors.iter().any(is_unsent) || at_the_end {
+            actions.extend((0..self.browser.awaited()).map(Action::Deliver));
+        }
     }
 
     pub(super) fn act(&mut self, action: Action) {
         let (who, fault) = match action {
+            Action::Deliver(at) => {
+                self.browser.deliver(at);
+                return self.audit();
+            }
+            Action::Send(who) => {
+                if let Actor::Request(request) = &mut self.actors[who] {
+                    request.send(self.browser.cookie.clone());
+                }
+                return self.audit();
+            }
             Action::Tick => {
                 self.now = NOON + SOON * 2;
                 self.ledger.ticked(&self.shelf, NOON, self.now);
@@ -207,6 +273,7 @@ impl World {
             now: self.now,
             shelf: &mut self.shelf,
             ledger: &mut self.ledger,
+            browser: &mut self.browser,
             lagging: self.lagging,
             others: self.actors.len() as u8 - 1,
             broken: self.broken,
@@ -225,6 +292,8 @@ impl World {
 
     fn audit(&mut self) {
         self.ledger.audit(&self.shelf, self.now);
+        let wrong = self.browser.audit(&self.ledger, &self.shelf, self.now);
+        self.ledger.wrongs.extend(wrong);
         let over = |actor: &Actor| match actor {
             Actor::Request(request) => request.is_over(),
             Actor::Revoke(revoke) => revoke.over,
@@ -232,7 +301,37 @@ impl World {
         if self.actors.iter().all(over) {
             self.ledger
                 .audit_the_end(&self.shelf, self.now, self.nothing_failed);
+            if self.browser.awaited() == 0 && self.nothing_failed {
+                let wrong = self
+                    .browser
+                    .audit_the_end(&self.ledger, &self.shelf, self.now);
+                self.ledger.wrongs.extend(wrong);
+            }
         }
+        if self.seen_by_the_browser_only {
+            self.ledger.wrongs.retain(|wrong| wrong.is_the_browsers());
+        }
+    }
+}
+
+fn is_unsent(actor: &Actor) -> bool {
+    matches!(actor, Actor::Request(request) if request.is_unsent())
+}
+
+/// For what cannot be helped.
+impl World {
+    /// Whether all is over and delivered, nothing failed, and the browser has the id of a session that moved on.
+    pub(super) fn leaves_a_dead_id(&self) -> bool {
+        let over = |actor: &Actor| match actor {
+            Actor::Request(request) => request.is_over(),
+            Actor::Revoke(revoke) => revoke.over,
+        };
+        self.actors.iter().all(over)
+            && self.nothing_failed
+            && self.browser.awaited() == 0
+            && self
+                .browser
+                .is_left_behind(&self.ledger, &self.shelf, self.now)
     }
 }
 
@@ -250,7 +349,11 @@ impl World {
     }
 
     pub(super) fn tell(&self, action: Action) -> String {
+        if let Action::Deliver(at) = action {
+            return self.browser.tell(at);
+        }
         let (Action::Verb(who)
+        | Action::Send(who)
         | Action::Fail { who, .. }
         | Action::LateConflict(who)
         | Action::Crash(who)) = action
@@ -265,7 +368,10 @@ impl World {
     }
 
     pub(super) fn tell_end(&self) -> String {
-        let mut told = format!("{:?}, {:#?}\n", self.shelf, self.ledger);
+        let mut told = format!(
+            "{:?}, {:#?}, {:#?}\n",
+            self.shelf, self.ledger, self.browser
+        );
         for actor in &self.actors {
             told += &match actor {
                 Actor::Request(request) => format!("{}\n", request.tell()),

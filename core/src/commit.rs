@@ -92,6 +92,8 @@ pub(crate) struct Commit {
     target: Option<Live>,
     /// The record under the new id, which nobody knows yet.
     own: Option<Own>,
+    /// Whether the session at hand is one to which the same user has signed in meanwhile, not the one that was found.
+    joined: bool,
     /// A session that a revoke must not reach.
     spared: Option<StoreKey>,
     followed: bool,
@@ -189,6 +191,7 @@ impl Commit {
             user: None,
             target: None,
             own: None,
+            joined: false,
             spared: None,
             followed: false,
             tries: 0,
@@ -355,9 +358,9 @@ impl Commit {
             (None, None) => fresh,
             (Some(log_in), target) => {
                 let continued = target.filter(|target| match &target.user {
-                    Some(user) => {
-                        *user == log_in.user || !self.holds(Clause::AnotherUsersDataDropped)
-                    }
+                    // What this request found was dropped if somebody else was signed in between.
+                    Some(user) if *user == log_in.user => self.joined || !log_in.from_empty,
+                    Some(_) => !self.holds(Clause::AnotherUsersDataDropped),
                     None => !log_in.from_empty,
                 });
                 Record {
@@ -540,6 +543,7 @@ impl Commit {
         let now_signed_in = self.log_in.as_ref().map(|log_in| &log_in.user);
         if self.task == Task::LogIn && user.is_some() && user == now_signed_in {
             self.user = user.cloned();
+            self.joined = true;
             return true;
         }
         false

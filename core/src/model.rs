@@ -56,8 +56,6 @@ struct Overlaps {
     broken: Option<Broken>,
     /// Only what goes wrong in the browser is looked for.
     seen_by_the_browser_only: bool,
-    /// See [`Browser`](browser::Browser).
-    strict: bool,
 }
 
 /// Who takes part.
@@ -114,7 +112,6 @@ impl Model for Overlaps {
             .flat_map(pairs)
             .map(|(start, cast)| {
                 let mut world = World::new(*start, cast, self.faults, self.cookies, self.broken);
-                world.browser.strict = self.strict;
                 world.seen_by_the_browser_only = self.seen_by_the_browser_only;
                 world
             })

@@ -238,6 +238,30 @@ async fn logging_in_keeps_a_visitors_data_and_clears_another_users() {
 }
 
 #[tokio::test]
+async fn passing_through_another_user_clears_the_data_for_good() {
+    let (site, mut browser) = (site(), Browser::default());
+    browser
+        .visit(&site, async |session| {
+            session.log_in("alice").unwrap();
+            session.insert("secret", 1).unwrap();
+        })
+        .await;
+    browser
+        .visit(&site, async |session| {
+            session.log_in("bob").unwrap();
+            session.log_in("alice").unwrap();
+            assert!(session.keys().is_empty());
+        })
+        .await;
+    assert!(
+        browser
+            .visit(&site, async |session| session.keys())
+            .await
+            .is_empty()
+    );
+}
+
+#[tokio::test]
 async fn a_sign_in_grows_old() {
     let (site, mut browser) = (site(), Browser::default());
     let hour = Duration::from_secs(3600);

@@ -39,8 +39,6 @@ pub(super) struct Browser {
     crossed: bool,
     /// A line that only sends a permanent session's cookie again was overtaken.
     renewed_late: bool,
-    /// A request whose save found its session gone is not entitled to a new one.
-    pub(super) strict: bool,
     /// A request was answered with an error.
     pub(super) failed: bool,
 }

@@ -337,18 +337,15 @@ impl Request {
         }
     }
 
-    /// A request that begins a session is entitled to a new id, though not with an id that was just replaced.
-    ///
-    /// One whose save found its session gone, and which goes on, begins one too. The table says otherwise: that is what
-    /// `strict` is for.
+    /// A request that begins a session is entitled to a new id, though not with an id that was just replaced, nor after a
+    /// save that found its session gone.
     fn count_as_entitled(&self, own: Ops, scene: &mut Scene<'_>) {
         let begins = match &self.found {
-            Found::Nothing(_) => true,
+            Found::Nothing(absence) => *absence != Absence::Ended,
             Found::Replaced(tombstone) => scene.now.since(tombstone.replaced) >= GRACE,
             Found::Live(_) => false,
         };
-        let may = self.segment == 0 || !scene.browser.strict;
-        if begins && may && own != 0 && !self.program.wants_new_id() {
+        if begins && own != 0 && !self.program.wants_new_id() {
             scene.browser.entitled += 1;
         }
     }

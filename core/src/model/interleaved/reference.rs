@@ -151,7 +151,8 @@ impl Reference {
             (Some(current), Some(name)) => {
                 let old = &self.sessions[current];
                 let keeps = match old.user {
-                    Some(user) => user == name,
+                    // What it found was dropped if somebody else was signed in between.
+                    Some(current) => current == name && !(wanted.from_empty && user == Some(name)),
                     None => !wanted.from_empty,
                 };
                 let mut data = if keeps { old.data.clone() } else { Data::new() };

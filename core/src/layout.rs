@@ -21,7 +21,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::clock::Timestamp;
 use crate::id::{SessionId, StoreKey};
-use crate::payload::Payload;
+use crate::payload::{FRAME_ROOM, Payload};
 use crate::record::{Record, Tombstone};
 use crate::store::Entry;
 
@@ -29,7 +29,11 @@ const MAGIC: &[u8; 2] = b"aS";
 const FORMAT: u8 = 1;
 const CHECKED: usize = 12;
 /// How many bytes stand before the data of a record.
-pub(crate) const RECORD_HEADER: usize = CHECKED + 5 * 8;
+const RECORD_HEADER: usize = CHECKED + 5 * 8;
+const _: () = assert!(
+    RECORD_HEADER == FRAME_ROOM,
+    "an edited map leaves room for this header"
+);
 const TOMBSTONE_LEN: usize = CHECKED + 8 + 32;
 
 const TOMBSTONE: u8 = 1;

@@ -9,9 +9,10 @@ use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::layout::RECORD_HEADER as FRAME_ROOM;
-
 const EMPTY: &[u8] = &[0x80];
+
+/// How much room an edited map leaves in front of it: what the header of a record takes.
+pub(crate) const FRAME_ROOM: usize = 52;
 
 /// A MessagePack map, whole: its header, then keys and values in the order of their insertion.
 ///

@@ -26,7 +26,8 @@ use crate::cookie::{Cookie, CookiePrefix, SameSite, Settings};
 /// # Ok::<(), anysession::ConfigError>(())
 /// ```
 ///
-/// Type and url go together: pairs that set one of them drop the other one, if it was set before.
+/// Type and url go together: pairs that set one of them drop the other one, if it was set before. Only a plain path is
+/// taken for another place of the same type.
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct ConfigBuilder {
@@ -199,7 +200,10 @@ impl ConfigBuilder {
             // another one, which nobody meant.
             match key {
                 ConfigKey::Type if !seen.contains(&ConfigKey::Url) => self.url = None,
-                ConfigKey::Url if !seen.contains(&ConfigKey::Type) => self.store_type = None,
+                // A plain path does not tell the store; it is another place for the same one.
+                ConfigKey::Url if !seen.contains(&ConfigKey::Type) && text.contains("://") => {
+                    self.store_type = None;
+                }
                 _ => {}
             }
             self.set(Value { naming, key, text })?;

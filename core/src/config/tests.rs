@@ -180,6 +180,10 @@ fn a_later_source_names_the_whole_store() {
     );
     assert_eq!(with(&[("type", "memory")]), (some("memory"), None));
     assert_eq!(with(&[("url", "redis://h")]), (None, some("redis://h")));
+    assert_eq!(
+        with(&[("url", "/var/s")]),
+        (some("filesystem"), some("/var/s"))
+    );
     let both = (some("redis"), some("redis://h"));
     assert_eq!(with(&[("type", "redis"), ("url", "redis://h")]), both);
     assert_eq!(with(&[("url", "redis://h"), ("type", "redis")]), both);

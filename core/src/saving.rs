@@ -51,7 +51,7 @@ impl Visit {
             Occasion::Save => Outcome::Succeeded,
             Occasion::Close(outcome) => outcome,
         };
-        let (mut wish, found, plan) = {
+        let (mut wish, found, plan, rebase) = {
             let Some(mut state) = self.state() else {
                 return Ok(());
             };
@@ -75,18 +75,21 @@ impl Visit {
                 state.saving = Some(preview(&state, now, &shared.policy).map(Box::new));
             }
             state.generation += 1;
-            if std::mem::take(&mut state.rebase) {
-                let State { wish, found, .. } = &mut *state;
-                let empty = Payload::empty();
-                let base = wish
-                    .base(found)
-                    .map_or(&empty, |record| &record.data)
-                    .clone();
-                wish.changes.recompute(&base)?;
-            }
-            (std::mem::take(&mut state.wish), state.found.clone(), plan)
+            let rebase = std::mem::take(&mut state.rebase);
+            (
+                std::mem::take(&mut state.wish),
+                state.found.clone(),
+                plan,
+                rebase,
+            )
         };
         let unfinished = Unfinished(self);
+        if rebase {
+            // Not under the lock: the handler's closures may read the session.
+            let empty = Payload::empty();
+            let base = wish.base(&found).map_or(&empty, |record| &record.data);
+            wish.changes.recompute(base)?;
+        }
         let ended = self.carry_out(plan, &mut wish, &found, now).await?;
         unfinished.finish();
         match occasion {

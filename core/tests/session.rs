@@ -569,3 +569,27 @@ async fn an_error_quotes_no_value() {
         })
         .await;
 }
+
+#[tokio::test]
+async fn an_update_that_is_computed_anew_may_read_its_session() {
+    let (site, mut browser) = (site(), Browser::default());
+    browser
+        .visit(&site, async |session| session.insert("n", 0_u32).unwrap())
+        .await;
+    let (slot, session) = browser.open(&site).await;
+    session.update("n", |n: &mut u32| *n += 1).unwrap();
+    let gate = site.store.pause_before(Verb::Put);
+    let closing = tokio::spawn(slot.close(Outcome::Succeeded));
+    let stopped = gate.reached().await;
+    let inner = session.clone();
+    session
+        .update("n", move |n: &mut u32| *n += u32::from(inner.contains("n")))
+        .unwrap();
+    stopped.release();
+    closing.await.unwrap().unwrap();
+    session.save().await.unwrap();
+    let n = browser
+        .visit(&site, async |session| session.get::<u32>("n").unwrap())
+        .await;
+    assert_eq!(n, Some(2));
+}

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::error::Error;
-use crate::payload::{Edit, Pair, Payload};
+use crate::payload::{EMPTY, Edit, Pair, Payload};
 
 /// Computes a key's new value from the one that it has: encoded bytes in and out, `None` for an absent value.
 pub(crate) type Update = Arc<dyn Fn(Option<&[u8]>) -> Result<Option<Vec<u8>>, Error> + Send + Sync>;
@@ -167,8 +167,7 @@ impl Changes {
         if !self.touches_data() {
             return base.clone();
         }
-        let empty = Payload::empty();
-        let base = if self.clear { &empty } else { base };
+        let base = if self.clear { &EMPTY } else { base };
         let edits: Vec<_> = self
             .ops
             .iter()

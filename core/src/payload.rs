@@ -9,7 +9,11 @@ use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
 
-const EMPTY: &[u8] = &[0x80];
+/// The map of a session that has no data.
+pub(crate) static EMPTY: Payload = Payload {
+    buffer: Bytes::from_static(&[0x80]),
+    start: 0,
+};
 
 /// How much room an edited map leaves in front of it: what the header of a record takes.
 pub(crate) const FRAME_ROOM: usize = 52;
@@ -32,10 +36,7 @@ pub(crate) struct Edit<'a> {
 
 impl Payload {
     pub(crate) fn empty() -> Self {
-        Payload {
-            buffer: Bytes::from_static(EMPTY),
-            start: 0,
-        }
+        EMPTY.clone()
     }
 
     /// Takes the bytes of a map that begins at `start`. Only its header is judged; walking over the rest stops where it

@@ -6,7 +6,7 @@ use crate::closing::{IdAfter, Settled, settle, tasks};
 use crate::commit::{Commit, Done, Task};
 use crate::error::Error;
 use crate::lifecycle::{Fate, Outcome, Plan, Policy, Wish, plan};
-use crate::payload::Payload;
+use crate::payload::{EMPTY, Payload};
 use crate::record::{Found, Record};
 use crate::sessions::Shared;
 use crate::slot::{CookieDue, State, Visit};
@@ -39,6 +39,11 @@ impl State {
             Some(record) => record.as_deref(),
             None => self.wish.base(&self.found),
         }
+    }
+
+    /// The data under the changes.
+    pub(crate) fn data(&self) -> &Payload {
+        self.record().map_or(&EMPTY, |record| &record.data)
     }
 }
 
@@ -86,8 +91,7 @@ impl Visit {
         let unfinished = Unfinished(self);
         if rebase {
             // Not under the lock: the handler's closures may read the session.
-            let empty = Payload::empty();
-            let base = wish.base(&found).map_or(&empty, |record| &record.data);
+            let base = wish.base(&found).map_or(&EMPTY, |record| &record.data);
             wish.changes.recompute(base)?;
         }
         let ended = self.carry_out(plan, &mut wish, &found, now).await?;

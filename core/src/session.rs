@@ -14,7 +14,6 @@ use crate::error::Error;
 use crate::flash::{FLASHES, Flash, Flashes};
 use crate::key::{AsKey, KeyName};
 use crate::lifecycle::Fate;
-use crate::payload::Payload;
 use crate::record::Found;
 use crate::saving::Occasion;
 use crate::slot::{State, Visit};
@@ -125,8 +124,7 @@ impl Session {
     /// The keys that have a value, in the order of their insertion.
     pub fn keys(&self) -> Vec<String> {
         let state = self.state();
-        let empty = Payload::empty();
-        let base = state.record().map_or(&empty, |record| &record.data);
+        let base = state.data();
         state
             .wish
             .changes
@@ -416,8 +414,7 @@ impl Session {
     /// Refuses a value that would make the session too large. The exact size is reckoned only near the limit.
     fn check_size(&self, state: &State, key: &str, value: &[u8]) -> Result<(), Error> {
         let limit = self.0.shared.policy.size_limit;
-        let empty = Payload::empty();
-        let base = state.record().map_or(&empty, |record| &record.data);
+        let base = state.data();
         let changes = &state.wish.changes;
         if changes.size_bound(base, key, value) <= limit {
             return Ok(());
@@ -446,10 +443,7 @@ impl std::fmt::Debug for Session {
 impl State {
     /// The encoded value of a key, as the handler sees it.
     fn view(&self, key: &str) -> Option<Bytes> {
-        match self.record() {
-            Some(record) => self.wish.changes.view(&record.data, key),
-            None => self.wish.changes.view(&Payload::empty(), key),
-        }
+        self.wish.changes.view(self.data(), key)
     }
 }
 

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use anysession::{Close, CloseError, Outcome, ResponseHeaders, Sessions, Slot};
+use anysession::{CloseError, Guard, GuardedClose, Outcome, ResponseHeaders, Sessions, Unattended};
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
@@ -54,12 +54,12 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let slot = self.sessions.slot();
-        request.extensions_mut().insert(slot.clone());
+        let guard = self.sessions.guard(spawn);
+        request.extensions_mut().insert(guard.slot());
         ResponseFuture {
-            slot,
             stage: Stage::Handling {
                 future: self.inner.call(request),
+                guard: Some(guard),
             },
         }
     }
@@ -68,7 +68,6 @@ where
 pin_project! {
     /// The response of a [`SessionService`].
     pub struct ResponseFuture<F, T> {
-        slot: Slot,
         #[pin]
         stage: Stage<F, T>,
     }
@@ -77,8 +76,8 @@ pin_project! {
 pin_project! {
     #[project = StageProjection]
     enum Stage<F, T> {
-        Handling { #[pin] future: F },
-        Closing { close: Close, result: Option<T> },
+        Handling { #[pin] future: F, guard: Option<Guard> },
+        Closing { close: GuardedClose, result: Option<T> },
     }
 }
 
@@ -93,21 +92,23 @@ where
         let mut this = self.project();
         loop {
             match this.stage.as_mut().project() {
-                StageProjection::Handling { future } => {
+                StageProjection::Handling { future, guard } => {
                     let result = ready!(future.poll(cx));
                     let outcome = match &result {
                         Ok(response) => Outcome::from_status(response.status().as_u16()),
                         Err(_) => Outcome::Failed,
                     };
-                    let close = this.slot.close(outcome);
+                    // A future is not polled again after it was ready.
+                    let Some(guard) = guard.take() else {
+                        return Poll::Pending;
+                    };
                     this.stage.set(Stage::Closing {
-                        close,
+                        close: guard.close(outcome),
                         result: Some(result),
                     });
                 }
                 StageProjection::Closing { close, result } => {
                     let closed = ready!(Pin::new(close).poll(cx));
-                    // A future is not polled again after it was ready.
                     let Some(result) = result.take() else {
                         return Poll::Pending;
                     };
@@ -152,6 +153,13 @@ fn finish<R: Default>(
         }
     }
     response
+}
+
+/// Finishes a request whose client has left. Without a runtime the process is ending, and everything with it.
+fn spawn(rest: Unattended) {
+    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        runtime.spawn(rest);
+    }
 }
 
 fn not_stored(error: &CloseError) {

@@ -28,12 +28,26 @@
 //! Put the layer outside of every layer that wants the session itself, and outside of one that turns panics into
 //! responses.
 
-mod cleanup;
 mod extract;
 mod layer;
 
+use std::time::Duration;
+
+use anysession::Sessions;
+
 pub use anysession;
-pub use anysession::Slot;
-pub use cleanup::{Cleanup, spawn_cleanup};
+pub use anysession::{Cleanup, Slot};
 pub use extract::{Session, SessionRejection};
 pub use layer::{ResponseFuture, SessionLayer, SessionService};
+
+/// Deletes expired sessions about every `period` (an hour is plenty) in a task of its own, until that is stopped or
+/// dropped. Start it once in a process; see [`Sessions::keep_deleting_expired`].
+///
+/// # Panics
+///
+/// Outside of a tokio runtime.
+pub fn spawn_cleanup(sessions: &Sessions, period: Duration) -> Cleanup {
+    let (cleanup, task) = sessions.cleanup(period, tokio::time::sleep);
+    tokio::spawn(task);
+    cleanup
+}

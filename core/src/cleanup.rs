@@ -1,9 +1,12 @@
 //! Deleting expired sessions.
 
+use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
+
+use tokio::sync::oneshot;
 
 use crate::id::jitter;
 use crate::sessions::Sessions;
@@ -40,7 +43,8 @@ impl Sessions {
     /// several processes on one store do not all work at the same time. An error of the store is told to `tracing`,
     /// and the next period tries again.
     ///
-    /// `sleep` is the runtime's, for example `tokio::time::sleep`. The adapters have a function that brings it.
+    /// `sleep` is the runtime's, for example `tokio::time::sleep`. [`cleanup`](Self::cleanup) is the same with a handle to
+    /// stop it, and the adapters have a `spawn_cleanup` that brings the runtime.
     pub async fn keep_deleting_expired<S>(
         &self,
         period: Duration,
@@ -65,6 +69,58 @@ impl Sessions {
             }
             pause = period.mul_f64(0.9 + 0.2 * jitter(&*self.0.random));
         }
+    }
+}
+
+impl Sessions {
+    /// [`keep_deleting_expired`](Self::keep_deleting_expired) as a task to spawn, and the handle that ends it.
+    ///
+    /// ```
+    /// # use std::{sync::Arc, time::Duration};
+    /// # use anysession::{Config, MemoryStore, Sessions};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let sessions = Sessions::new(Config::default(), Arc::new(MemoryStore::new()));
+    /// let (cleanup, task) = sessions.cleanup(Duration::from_secs(3600), tokio::time::sleep);
+    /// tokio::spawn(task);
+    /// // … until the application ends:
+    /// cleanup.stop().await;
+    /// # }
+    /// ```
+    pub fn cleanup<S>(
+        &self,
+        period: Duration,
+        sleep: impl Fn(Duration) -> S + Send + Sync + 'static,
+    ) -> (Cleanup, impl Future<Output = ()> + Send + 'static)
+    where
+        S: Future<Output = ()> + Send,
+    {
+        let (stop, stopped) = oneshot::channel();
+        let (running, ended) = oneshot::channel();
+        let sessions = self.clone();
+        let task = async move {
+            let _until_here = running;
+            let stopped = async { drop(stopped.await) };
+            sessions.keep_deleting_expired(period, sleep, stopped).await;
+        };
+        (Cleanup { stop, ended }, task)
+    }
+}
+
+/// Ends the task that [`Sessions::cleanup`] made, when it is asked to or dropped.
+#[derive(Debug)]
+#[must_use = "the task ends when this is dropped"]
+pub struct Cleanup {
+    stop: oneshot::Sender<Infallible>,
+    ended: oneshot::Receiver<Infallible>,
+}
+
+impl Cleanup {
+    /// Ends the task and waits until it has ended.
+    pub async fn stop(self) {
+        drop(self.stop);
+        // Nothing is ever sent: the task tells its end by dropping the other side.
+        let _ = self.ended.await;
     }
 }
 

@@ -10,7 +10,7 @@
 //! | configure | [`Config`], [`Preset`] |
 //! | choose a store at run time | [`Drivers`] |
 //! | write a store | [`Store`] |
-//! | write an adapter | [`Sessions::slot`], [`Slot`] |
+//! | write an adapter | [`Sessions::guard`], [`Guard`], [`Slot`] |
 //!
 //! # What is promised when requests overlap
 //!
@@ -54,6 +54,7 @@ mod driver;
 mod drivers;
 mod error;
 mod flash;
+mod guard;
 mod id;
 mod key;
 mod layout;
@@ -71,6 +72,7 @@ mod store;
 mod users;
 mod value;
 
+pub use cleanup::Cleanup;
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use config::{Config, ConfigBuilder, ConfigError, Preset};
 pub use cookie::{Cookie, CookiePrefix, SameSite};
@@ -78,6 +80,7 @@ pub use driver::{ConnectError, Connecting, Driver, Location};
 pub use drivers::Drivers;
 pub use error::Error;
 pub use flash::{Flash, Flashes};
+pub use guard::{Guard, GuardedClose, Spawn, Unattended};
 pub use id::{OsRandom, Random, RandomError, StoreKey};
 pub use key::{AsKey, Key, KeyName};
 pub use lifecycle::Outcome;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use crate::clock::Timestamp;
@@ -91,18 +91,20 @@ impl Slot {
     /// Data changed after this is kept only by [`Session::save`], and no cookie can be set any more.
     pub fn close(&self, outcome: Outcome) -> Close {
         let Some(mut state) = self.0.state() else {
-            return Close::Done(Some(Ok(ResponseHeaders::default())));
+            return Close::done(ResponseHeaders::default());
         };
         // A save that is still on its way may call for a cookie.
         let nobody_saves = self.0.saving.try_lock();
         if nobody_saves.is_ok() && state.needs_no_store(&self.0.shared) {
             state.sent = true;
             let headers = self.0.shared.headers(&state);
-            return Close::Done(Some(Ok(headers)));
+            return Close::done(headers);
         }
         drop((nobody_saves, state));
         let visit = self.0.clone();
-        Close::Waiting(Box::pin(async move { visit.close(outcome).await }))
+        Close(Closing::Waiting(Box::pin(async move {
+            visit.close(outcome).await
+        })))
     }
 }
 
@@ -232,26 +234,42 @@ impl Drop for Visit {
 
 /// A request that is being closed; see [`Slot::close`].
 #[must_use = "changes are stored when this is awaited"]
-pub enum Close {
+pub struct Close(Closing);
+
+enum Closing {
     /// There was nothing to wait for.
-    #[doc(hidden)]
     Done(Option<Result<ResponseHeaders, CloseError>>),
     /// The store is asked.
-    #[doc(hidden)]
     Waiting(Pin<Box<dyn Future<Output = Result<ResponseHeaders, CloseError>> + Send>>),
+}
+
+impl Close {
+    fn done(headers: ResponseHeaders) -> Self {
+        Close(Closing::Done(Some(Ok(headers))))
+    }
+
+    /// What the store still has to be asked, leaving nothing behind; `None` if it is done.
+    pub(crate) fn take_rest(&mut self) -> Option<Close> {
+        match self.0 {
+            Closing::Waiting(_) => Some(std::mem::replace(self, Close(Closing::Done(None)))),
+            Closing::Done(_) => None,
+        }
+    }
 }
 
 impl Future for Close {
     type Output = Result<ResponseHeaders, CloseError>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.get_mut() {
-            Close::Waiting(future) => future.as_mut().poll(cx),
-            Close::Done(result) => match result.take() {
-                Some(result) => Poll::Ready(result),
-                None => Poll::Pending,
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let result = match &mut self.0 {
+            Closing::Waiting(future) => ready!(future.as_mut().poll(cx)),
+            Closing::Done(result) => match result.take() {
+                Some(result) => result,
+                None => return Poll::Pending,
             },
-        }
+        };
+        self.0 = Closing::Done(None);
+        Poll::Ready(result)
     }
 }
 

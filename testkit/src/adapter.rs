@@ -237,7 +237,8 @@ const TRIALS: &[(&str, AdapterTrial)] = trials! {
     disconnects:
         a_client_that_goes_before_the_commit_changes_nothing_or_all,
         a_client_that_goes_at_any_verb_leaves_the_old_session_or_the_new_one,
-        a_client_that_goes_during_a_destroy_can_destroy_again;
+        a_client_that_goes_during_a_destroy_can_destroy_again,
+        a_log_out_is_carried_out_when_its_client_has_gone;
     unknown_ids:
         an_unknown_id_is_never_adopted,
         an_empty_id_is_never_adopted,

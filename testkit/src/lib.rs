@@ -34,6 +34,8 @@ mod faulty;
 mod gate;
 pub mod probe;
 mod reference;
+#[cfg(feature = "servers")]
+pub mod servers;
 mod store;
 mod suite;
 

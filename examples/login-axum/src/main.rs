@@ -14,7 +14,9 @@ use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Form, Router};
-use login_pages::{Account, Choice, Credentials, Device, Problem, SignIn, Theme, device_name};
+use login_pages::{
+    Account, Choice, Credentials, Device, Problem, SignIn, Theme, device_name, is_from_here,
+};
 use tracing_subscriber::EnvFilter;
 
 const THEME: Key<Theme> = Key::new("theme");
@@ -149,22 +151,11 @@ fn problem(status: StatusCode) -> Response {
 /// Refuses the forms of other sites (CSRF). The cookie is SameSite=Lax, but that does not stop a page of another port
 /// or subdomain, nor a sign-in, which needs no cookie. For all of it to hold, no GET may change anything that matters.
 async fn refuse_other_sites(request: Request, next: Next) -> Response {
-    if request.method().is_safe() || is_from_here(request.headers()) {
+    if request.method().is_safe() || is_from_here(|name| text(request.headers(), name)) {
         next.run(request).await
     } else {
         problem(StatusCode::FORBIDDEN)
     }
-}
-
-fn is_from_here(headers: &HeaderMap) -> bool {
-    if let Some(site) = text(headers, "sec-fetch-site") {
-        return matches!(site, "same-origin" | "none");
-    }
-    // An old browser tells only the origin; who tells neither is no browser.
-    let Some(origin) = text(headers, "origin") else {
-        return true;
-    };
-    text(headers, "host").is_some_and(|host| origin.ends_with(&format!("://{host}")))
 }
 
 fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {

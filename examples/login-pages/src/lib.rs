@@ -6,6 +6,7 @@
 mod ago;
 mod device;
 mod forms;
+mod origin;
 
 use std::fmt;
 
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use device::device_name;
 pub use forms::{Choice, Credentials, Device};
+pub use origin::is_from_here;
 
 /// The stylesheet, to be served as `/style.css`.
 pub const STYLE: &str = include_str!("../templates/style.css");

@@ -91,6 +91,35 @@ pub(super) async fn a_client_that_goes_during_a_destroy_can_destroy_again(
     Ok(())
 }
 
+/// A log-out whose client leaves goes on without it, from wherever it was; other changes are dropped before the commit.
+pub(super) async fn a_log_out_is_carried_out_when_its_client_has_gone(
+    world: World,
+) -> Result<(), Failure> {
+    let site = world.site().await?;
+    let browser = site.visitor(&["/set/k/v"]).await?;
+    let gate = site.store.pause_before(Verb::Delete);
+    let connection = browser.connect("/logout").await?;
+    let Ok(mut stopped) = timeout(PATIENCE, gate.reached()).await else {
+        return Err(Failure::new("no log-out came to the store"));
+    };
+    drop(connection);
+    let given_up = timeout(Duration::from_millis(50), stopped.given_up()).await;
+    ensure!(given_up.is_err(), "a log-out was given up with its client");
+    stopped.release();
+    let gone = async {
+        while !site.snapshot().await?.is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        Ok::<_, Failure>(())
+    };
+    match timeout(PATIENCE, gone).await {
+        Ok(gone) => gone,
+        Err(_) => Err(Failure::new(
+            "a log-out whose client has gone is not carried out",
+        )),
+    }
+}
+
 /// Which verbs a page costs, in order.
 async fn verbs_of(world: &World, page: &str) -> Result<Vec<Verb>, Failure> {
     let site = world.site().await?;

@@ -1,0 +1,1 @@
+//! Server-side sessions for Rocket 0.5.

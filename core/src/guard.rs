@@ -1,0 +1,143 @@
+//! A request that its framework may drop at any moment: what must happen all the same.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use crate::lifecycle::Outcome;
+use crate::sessions::Sessions;
+use crate::slot::{Close, CloseError, ResponseHeaders, Slot};
+
+/// The rest of a request that nobody waits for.
+pub type Unattended = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Lets the runtime of the application finish the rest of a request. It must not panic: it is called while something else
+/// is being dropped. With tokio:
+///
+/// ```
+/// fn spawn(rest: anysession::Unattended) {
+///     // Without a runtime the process is ending, and everything in flight ends with it.
+///     if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+///         runtime.spawn(rest);
+///     }
+/// }
+/// # let _: anysession::Spawn = spawn;
+/// ```
+pub type Spawn = fn(Unattended);
+
+/// One request in the hands of an adapter, from its arrival to [`close`](Self::close).
+///
+/// A framework drops a request whose client has left, and one whose handler panicked. If this is dropped before it was
+/// closed, the request counts as [failed](Outcome::Failed): its changes are dropped, but a log-out is carried out. A
+/// request that was being closed is closed to its end. Both by a task of its own.
+#[must_use = "dropped, it ends the request as a failed one"]
+pub struct Guard {
+    slot: Option<Slot>,
+    spawn: Spawn,
+}
+
+impl Sessions {
+    /// Begins a request; `spawn` finishes it if the framework drops it.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use anysession::{Config, MemoryStore, Outcome, Sessions, Unattended};
+    /// # fn spawn(_: Unattended) {}
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let sessions = Sessions::new(Config::default(), Arc::new(MemoryStore::new()));
+    ///
+    /// let guard = sessions.guard(spawn);
+    /// let slot = guard.slot(); // goes on the request, for the extractor
+    /// let session = slot.load(slot.open([].into_iter())).await?;
+    /// session.insert("theme", "dark")?;
+    ///
+    /// let headers = guard.close(Outcome::from_status(200)).await?;
+    /// assert_eq!(headers.into_lines().count(), 3); // Vary, Cache-Control, Set-Cookie
+    /// # Ok(()) }
+    /// ```
+    pub fn guard(&self, spawn: Spawn) -> Guard {
+        Guard {
+            slot: Some(self.slot()),
+            spawn,
+        }
+    }
+}
+
+impl Guard {
+    /// The request's place for its session.
+    pub fn slot(&self) -> Slot {
+        match &self.slot {
+            Some(slot) => slot.clone(),
+            None => unreachable!("only `close` takes the slot, and the guard with it"),
+        }
+    }
+
+    /// [`Slot::close`]; it goes on by itself if it is dropped before its end.
+    pub fn close(mut self, outcome: Outcome) -> GuardedClose {
+        let close = match self.slot.take() {
+            Some(slot) => slot.close(outcome),
+            None => unreachable!("only `close` takes the slot, and the guard with it"),
+        };
+        GuardedClose {
+            close,
+            spawn: self.spawn,
+        }
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if let Some(slot) = self.slot.take() {
+            finish_unattended(&mut slot.close(Outcome::Failed), self.spawn);
+        }
+    }
+}
+
+impl std::fmt::Debug for Guard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Guard").field("slot", &self.slot).finish()
+    }
+}
+
+/// A request that is being closed; see [`Guard::close`].
+#[must_use = "the response gets the header lines that come of this"]
+pub struct GuardedClose {
+    close: Close,
+    spawn: Spawn,
+}
+
+impl Future for GuardedClose {
+    type Output = Result<ResponseHeaders, CloseError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Poll::Ready(ready!(Pin::new(&mut self.close).poll(cx)))
+    }
+}
+
+impl Drop for GuardedClose {
+    fn drop(&mut self) {
+        finish_unattended(&mut self.close, self.spawn);
+    }
+}
+
+impl std::fmt::Debug for GuardedClose {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("GuardedClose(..)")
+    }
+}
+
+fn finish_unattended(close: &mut Close, spawn: Spawn) {
+    let Some(rest) = close.take_rest() else {
+        return;
+    };
+    spawn(Box::pin(async move {
+        if let Err(error) = rest.await {
+            tracing::error!(
+                target: "anysession",
+                error = &error as &dyn std::error::Error,
+                "a request whose client has left could not be closed"
+            );
+        }
+    }));
+}

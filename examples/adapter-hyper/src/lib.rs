@@ -1,0 +1,1 @@
+//! An adapter for plain hyper 1, written by following CONTRIBUTING.md.

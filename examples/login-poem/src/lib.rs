@@ -1,0 +1,1 @@
+//! Sign in, sign out and what lies between, with Poem.

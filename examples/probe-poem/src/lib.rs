@@ -1,0 +1,1 @@
+//! The probe on Poem: what the suites, the benches and anyone's own client drive over HTTP.

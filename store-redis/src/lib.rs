@@ -1,0 +1,1 @@
+//! Sessions in Redis: one server, Cluster or Sentinel.

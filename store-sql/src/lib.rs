@@ -1,0 +1,1 @@
+//! Sessions in SQLite, PostgreSQL, MySQL or MariaDB, through sqlx.

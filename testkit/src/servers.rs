@@ -1,0 +1,48 @@
+//! Real servers for tests: each started on a free port of 127.0.0.1 in a temporary folder, stopped when it is dropped, or
+//! when the test process dies.
+//!
+//! They come from Debian's packages. Hold a server in `main` of a test binary (`harness = false`), not in a `static`: what
+//! is in a static is never dropped, and its folder stays behind.
+
+mod program;
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::PathBuf;
+
+pub use program::{Program, ServerError};
+
+/// A port that is free now.
+///
+/// # Errors
+///
+/// When the system has none.
+pub fn free_port() -> Result<u16, ServerError> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
+        .local_addr()?
+        .port())
+}
+
+/// Where a server's program is, also if it is in a folder that only root has in its path, or in one of PostgreSQL's.
+///
+/// # Errors
+///
+/// Names the Debian package to install.
+pub fn find(program: &'static str, package: &'static str) -> Result<PathBuf, ServerError> {
+    let mut folders: Vec<PathBuf> = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"]
+        .map(PathBuf::from)
+        .into();
+    let versions = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten();
+    let mut versions: Vec<_> = versions
+        .flatten()
+        .map(|version| version.path().join("bin"))
+        .collect();
+    versions.sort();
+    folders.extend(versions.into_iter().rev());
+    folders
+        .into_iter()
+        .map(|folder| folder.join(program))
+        .find(|path| path.exists())
+        .ok_or(ServerError::Absent { program, package })
+}

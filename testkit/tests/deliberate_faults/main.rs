@@ -45,7 +45,6 @@ fn a_storm_finds_what_loses_writes_or_brings_sessions_back() {
         Flaw::PutLooksThenWrites,
         Flaw::UpdateCreates,
         Flaw::DeleteDoesNothing,
-        Flaw::IndexKnowsOnlyCreates,
     ] {
         let anomaly = storm_on(Arc::new(BrokenStore::new(flaw))).expect_err(&format!("{flaw:?}"));
         println!("{flaw:?}: {anomaly}");
@@ -244,7 +243,6 @@ const FLAWS: &[(Flaw, &str)] = &[
     ),
     // Users
     (
-        Flaw::IndexLags,
         "keys_of_user_holds_a_key_as_soon_as_put_answers",
     ),
     (

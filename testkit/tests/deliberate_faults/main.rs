@@ -243,6 +243,7 @@ const FLAWS: &[(Flaw, &str)] = &[
     ),
     // Users
     (
+        Flaw::IndexLags,
         "keys_of_user_holds_a_key_as_soon_as_put_answers",
     ),
     (

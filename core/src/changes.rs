@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::error::Error;
-use crate::payload::{EMPTY, Edit, Pair, Payload};
+use crate::payload::{Draft, EMPTY, Edit, Pair, Payload};
 
 /// Computes a key's new value from the one that it has: encoded bytes in and out, `None` for an absent value.
 pub(crate) type Update = Arc<dyn Fn(Option<&[u8]>) -> Result<Option<Vec<u8>>, Error> + Send + Sync>;
@@ -170,17 +170,16 @@ impl Changes {
 
     /// What the data becomes, on the record that the values were computed from.
     pub(crate) fn applied(&self, base: &Payload) -> Payload {
-        if !self.touches_data() {
-            return base.clone();
+        match self.touches_data() {
+            true => self.draft(base).into(),
+            false => base.clone(),
         }
+    }
+
+    /// The same, ready to be stored.
+    pub(crate) fn draft(&self, base: &Payload) -> Draft {
         let base = if self.clear { &EMPTY } else { base };
-        let edits: Vec<_> = self
-            .ops
-            .iter()
-            .filter(|op| !op.superseded)
-            .map(Op::edit)
-            .collect();
-        base.edited(&edits)
+        base.edited(self.ops.iter().filter(|op| !op.superseded).map(Op::edit))
     }
 
     /// Computes the updates anew from another record.

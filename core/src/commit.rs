@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::id::{SessionId, StoreKey};
 use crate::layout;
 use crate::lifecycle::{Fate, LogIn, Policy};
-use crate::payload::Payload;
+use crate::payload::{Draft, Payload};
 use crate::record::{Found, Live, Record, Tombstone};
 use crate::store::{Deletion, Entry, Expect, Stored, Version, Write};
 
@@ -279,7 +279,7 @@ impl Commit {
     fn work(&mut self) -> Result<Step, Error> {
         match (self.task, &self.target) {
             (Task::Update, Some(target)) => {
-                let mut record = self.changed(&target.record)?;
+                let (mut record, data) = self.changed(&target.record)?;
                 let deadline = if self.changes.lifetime.is_some() {
                     self.policy.deadline(&record, self.now)
                 } else {
@@ -288,7 +288,7 @@ impl Commit {
                         .unwrap_or(target.deadline)
                 };
                 let (key, version) = (target.key, target.version.clone());
-                let entry = layout::seal(&key, &mut record, deadline);
+                let entry = layout::seal(&key, &mut record, data, deadline);
                 self.awaiting = Awaiting::Update(Live {
                     key,
                     version: version.clone(),
@@ -336,12 +336,12 @@ impl Commit {
     /// Writes the record under the new id: first of all, so that a crash leaves the old session as it was, and again
     /// whenever the old one has changed.
     fn write_own(&mut self) -> Result<Step, Error> {
-        let mut record = self.changed(&self.base())?;
+        let (mut record, data) = self.changed(&self.base())?;
         let deadline = self.policy.deadline(&record, self.now);
         let Some(own) = &mut self.own else {
             return self.new_id();
         };
-        let entry = layout::seal(&own.key, &mut record, deadline);
+        let entry = layout::seal(&own.key, &mut record, data, deadline);
         let expect = own.version.clone().map_or(Expect::Absent, Expect::Version);
         (own.record, own.deadline) = (record, deadline);
         let key = own.key;
@@ -375,17 +375,15 @@ impl Commit {
         }
     }
 
-    /// A record after the changes.
-    fn changed(&self, record: &Record) -> Result<Record, Error> {
-        let data = self.changes.applied(&record.data);
-        if data.size() > self.policy.size_limit {
-            return Err(Error::TooLarge {
-                size: data.size(),
-                limit: self.policy.size_limit,
-            });
+    /// A record after the changes, and its data, with which it is to be sealed.
+    fn changed(&self, record: &Record) -> Result<(Record, Draft), Error> {
+        let data = self.changes.draft(&record.data);
+        let (size, limit) = (data.size(), self.policy.size_limit);
+        if size > limit {
+            return Err(Error::TooLarge { size, limit });
         }
-        Ok(Record {
-            data,
+        let record = Record {
+            data: Payload::empty(),
             written: self.now,
             lifetime: self.changes.lifetime.or(record.lifetime),
             permanent: self.changes.permanent.or(record.permanent),
@@ -393,7 +391,8 @@ impl Commit {
             ends: record.ends,
             user: record.user.clone(),
             signed_in: record.signed_in,
-        })
+        };
+        Ok((record, data))
     }
 
     fn own_written(&mut self, write: Write) -> Result<Step, Error> {

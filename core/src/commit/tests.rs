@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::*;
 use crate::id::{OsRandom, SessionId};
-use crate::payload::{Edit, begin_pair};
 use crate::record::Absence;
 
 const NOON: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -27,12 +26,7 @@ fn key(n: u8) -> StoreKey {
 fn data(pairs: &[(&str, u8)]) -> Payload {
     let mut payload = Payload::empty();
     for (key, value) in pairs {
-        let mut pair = begin_pair(key, 1);
-        pair.push(*value);
-        payload = payload.edited(&[Edit {
-            key: key.as_bytes(),
-            pair: Some(&pair),
-        }]);
+        payload = payload.with(key, &[*value]);
     }
     payload
 }

@@ -9,7 +9,7 @@ use crate::closing::{self, IdAfter};
 use crate::commit::{Commit, Done, Task};
 use crate::id::StoreKey;
 use crate::lifecycle::{Fate, Outcome, Plan, Reason, Wish, plan};
-use crate::payload::{Edit, Payload, begin_pair};
+use crate::payload::Payload;
 use crate::record::{Absence, Found};
 use crate::slot::CookieDue;
 
@@ -582,10 +582,5 @@ pub(super) fn log_of(data: &Payload) -> Vec<u8> {
 
 /// The data of the session that is there from the beginning. It lies under a key of its own, which no request changes.
 pub(super) fn first_data() -> Payload {
-    let mut pair = begin_pair(FIRST, 3);
-    pair.extend(appended(None, 0));
-    Payload::empty().edited(&[Edit {
-        key: FIRST.as_bytes(),
-        pair: Some(&pair),
-    }])
+    Payload::empty().with(FIRST, &appended(None, 0))
 }

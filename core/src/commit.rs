@@ -77,7 +77,7 @@ pub(crate) enum Done {
     Over,
 }
 
-/// A wish on its way into the store. It is large, and boxed so that it is not copied from future to future.
+/// A wish on its way into the store. It is large: whoever runs it borrows it, so that it is not copied from future to future.
 #[derive(Clone)]
 #[cfg_attr(test, derive(Debug, PartialEq, Eq, Hash))]
 pub(crate) struct Commit {
@@ -136,48 +136,14 @@ enum Next {
 }
 
 impl Commit {
-    /// Begins to carry out `task` on what the request had found.
-    pub(crate) fn begin(
+    /// A wish at rest: nothing is asked before it [begins](Self::begin).
+    pub(crate) fn new(
         task: Task,
-        found: &Found,
         fate: &Fate,
         changes: Changes,
         now: Timestamp,
         policy: Policy,
-    ) -> (Box<Self>, Result<Step, Error>) {
-        let mut commit = Box::new(Commit::at_rest(task, fate, changes, now, policy));
-        let step = match (task, found) {
-            (Task::Create, _) | (_, Found::Nothing(_)) => commit.new_id(),
-            (_, Found::Live(live)) => {
-                commit.user.clone_from(&live.record.user);
-                commit.target = Some(live.clone());
-                commit.work()
-            }
-            (_, Found::Replaced(tombstone)) => {
-                commit.user.clone_from(&tombstone.user);
-                commit.follow(tombstone)
-            }
-        };
-        (commit, step)
-    }
-
-    /// Begins to end the session under `key` if it is `user`'s, for whoever revokes it from outside. The session under
-    /// `spared` is left alone, also if `key` was replaced by it.
-    pub(crate) fn revoke(
-        key: StoreKey,
-        user: Arc<str>,
-        spared: Option<StoreKey>,
-        now: Timestamp,
-        policy: Policy,
-    ) -> (Self, Result<Step, Error>) {
-        let mut commit =
-            Commit::at_rest(Task::Destroy, &Fate::Stay, Changes::default(), now, policy);
-        (commit.user, commit.spared) = (Some(user), spared);
-        let step = commit.load(key);
-        (commit, step)
-    }
-
-    fn at_rest(task: Task, fate: &Fate, changes: Changes, now: Timestamp, policy: Policy) -> Self {
+    ) -> Self {
         let log_in = match fate {
             Fate::LogIn(log_in) => Some(log_in.clone()),
             Fate::Stay | Fate::Regenerate => None,
@@ -201,17 +167,48 @@ impl Commit {
         }
     }
 
+    /// Begins with what the request had found.
+    pub(crate) fn begin(&mut self, found: Found) -> Result<Step, Error> {
+        match (self.task, found) {
+            (Task::Create, _) | (_, Found::Nothing(_)) => self.new_id(),
+            (_, Found::Live(live)) => {
+                self.user.clone_from(&live.record.user);
+                self.target = Some(live);
+                self.work()
+            }
+            (_, Found::Replaced(tombstone)) => {
+                self.user.clone_from(&tombstone.user);
+                self.follow(&tombstone)
+            }
+        }
+    }
+
+    /// Begins to end the session under `key` if it is `user`'s, for whoever revokes it from outside. The session under
+    /// `spared` is left alone, also if `key` was replaced by it.
+    pub(crate) fn revoke(
+        key: StoreKey,
+        user: Arc<str>,
+        spared: Option<StoreKey>,
+        now: Timestamp,
+        policy: Policy,
+    ) -> (Self, Result<Step, Error>) {
+        let mut commit = Commit::new(Task::Destroy, &Fate::Stay, Changes::default(), now, policy);
+        (commit.user, commit.spared) = (Some(user), spared);
+        let step = commit.load(key);
+        (commit, step)
+    }
+
     #[cfg(test)]
-    pub(crate) fn new(
+    pub(crate) fn begun(
         task: Task,
         found: &Found,
         wish: &crate::lifecycle::Wish,
         now: Timestamp,
         policy: Policy,
     ) -> (Self, Result<Step, Error>) {
-        let (commit, step) =
-            Commit::begin(task, found, &wish.fate, wish.changes.clone(), now, policy);
-        (*commit, step)
+        let mut commit = Commit::new(task, &wish.fate, wish.changes.clone(), now, policy);
+        let step = commit.begin(found.clone());
+        (commit, step)
     }
 
     /// Takes what came of the last step and says the next one. After an error of the store nothing is to be asked any

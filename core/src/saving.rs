@@ -94,7 +94,7 @@ impl Visit {
             let base = wish.base(&found).map_or(&EMPTY, |record| &record.data);
             wish.changes.recompute(base)?;
         }
-        let ended = self.carry_out(plan, &mut wish, &found, now).await?;
+        let ended = self.carry_out(plan, wish, found, now).await?;
         unfinished.finish();
         match occasion {
             Occasion::Save if ended => Err(Error::SessionEnded),
@@ -106,8 +106,8 @@ impl Visit {
     async fn carry_out(
         &self,
         plan: Plan,
-        wish: &mut Wish,
-        found: &Found,
+        mut wish: Wish,
+        mut found: Found,
         now: Timestamp,
     ) -> Result<bool, Error> {
         let shared = &self.shared;
@@ -116,7 +116,7 @@ impl Visit {
                 tracing::info!(target: "anysession", ?reason, "changes dropped");
                 return Ok(true);
             }
-            Plan::Touch(deadline) => self.touch(found, deadline, now).await,
+            Plan::Touch(deadline) => self.touch(&found, deadline, now).await,
             // A log-out that fails must at least not stay in the browser.
             Plan::Delete { .. } => self.due(CookieDue::Remove),
             Plan::Keep | Plan::Create | Plan::Update | Plan::Rotate => {}
@@ -129,16 +129,17 @@ impl Visit {
                 Task::Destroy => Changes::default(),
                 _ => std::mem::take(&mut wish.changes),
             };
-            let (commit, first) =
-                Commit::begin(task, found, &wish.fate, changes, now, shared.policy);
-            let done = match shared.run(commit, first).await {
+            let key = found.key();
+            let mut commit = Commit::new(task, &wish.fate, changes, now, shared.policy);
+            let first = commit.begin(std::mem::take(&mut found));
+            let done = match shared.run(&mut commit, first).await {
                 Err(error) if only_slides => {
                     slide_failed(&error);
                     return Ok(false);
                 }
                 done => done?,
             };
-            shared.tell_done(task, found, &done);
+            shared.tell_done(task, key, &done);
             ended |= done == Done::Over && task != Task::Destroy;
             self.settle(settle(done, &settings, &shared.policy, now));
         }

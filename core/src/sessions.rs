@@ -120,7 +120,7 @@ impl Shared {
     /// Runs a commit to its end.
     pub(crate) async fn run(
         &self,
-        mut commit: Box<Commit>,
+        commit: &mut Commit,
         first: Result<Step, Error>,
     ) -> Result<Done, Error> {
         let mut step = first;
@@ -180,8 +180,8 @@ impl Shared {
         }
     }
 
-    /// Tells how a commit ended.
-    pub(crate) fn tell_done(&self, task: Task, found: &Found, done: &Done) {
+    /// Tells how a commit ended, that began with the session found under this key.
+    pub(crate) fn tell_done(&self, task: Task, found: Option<StoreKey>, done: &Done) {
         match done {
             Done::NewId { live, .. } => {
                 let session = live.key.short();
@@ -191,10 +191,10 @@ impl Shared {
                 }
             }
             Done::Destroyed => match found {
-                Found::Live(live) => {
-                    tracing::info!(target: "anysession", session = %live.key.short(), "destroyed");
+                Some(key) => {
+                    tracing::info!(target: "anysession", session = %key.short(), "destroyed");
                 }
-                _ => tracing::info!(target: "anysession", "destroyed"),
+                None => tracing::info!(target: "anysession", "destroyed"),
             },
             Done::Over => {
                 tracing::info!(target: "anysession", ?task, "gone: the session ended during the request");

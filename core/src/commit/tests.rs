@@ -80,7 +80,7 @@ impl Scripted {
         if task != Task::Destroy {
             wish.changes.set("mine", Some(&[9]));
         }
-        let (commit, first) = Commit::new(task, &found, &wish, NOON, POLICY);
+        let (commit, first) = Commit::begun(task, &found, &wish, NOON, POLICY);
         Scripted(commit, first.unwrap()).with_id()
     }
 
@@ -490,7 +490,7 @@ fn without_a_session_a_login_begins_one() {
     let found = Found::Nothing(Absence::NoCookie);
     let mut wish = Wish::default();
     wish.log_in("u".into(), &found);
-    let (commit, first) = Commit::new(Task::Create, &found, &wish, NOON, POLICY);
+    let (commit, first) = Commit::begun(Task::Create, &found, &wish, NOON, POLICY);
     Scripted(commit, first.unwrap())
         .with_id()
         .puts_own(&[], 1)

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use anysession::{CloseError, Guard, GuardedClose, Outcome, ResponseHeaders, Sessions, Unattended};
+use anysession::{Close, CloseError, Guard, Outcome, ResponseHeaders, Sessions, Unattended};
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
@@ -77,7 +77,7 @@ pin_project! {
     #[project = StageProjection]
     enum Stage<F, T> {
         Handling { #[pin] future: F, guard: Option<Guard> },
-        Closing { close: GuardedClose, result: Option<T> },
+        Closing { close: Close, result: Option<T> },
     }
 }
 

@@ -48,7 +48,7 @@ impl State {
 }
 
 impl Visit {
-    /// Carries out what was wished so far. The caller holds the lock on `saving`.
+    /// Carries out what was wished so far. It is the caller's turn.
     pub(crate) async fn commit(&self, occasion: Occasion) -> Result<(), Error> {
         let shared = &self.shared;
         let now = shared.clock.now();
@@ -95,11 +95,16 @@ impl Visit {
             wish.changes.recompute(base)?;
         }
         let ended = self.carry_out(plan, wish, found, now).await?;
-        unfinished.finish();
-        match occasion {
-            Occasion::Save if ended => Err(Error::SessionEnded),
-            Occasion::Save | Occasion::Close(_) => Ok(()),
+        std::mem::forget(unfinished);
+        if occasion == Occasion::Save {
+            if let Some(mut state) = self.state() {
+                state.saving = None;
+            }
+            if ended {
+                return Err(Error::SessionEnded);
+            }
         }
+        Ok(())
     }
 
     /// Does what was planned, and says whether the session turned out to have ended before.
@@ -220,15 +225,6 @@ fn preview(state: &State, now: Timestamp, policy: &Policy) -> Option<Record> {
 /// Marks the session of a request if a commit fails or is given up: what became of it is unknown, and whoever asks for
 /// more must not be told that all is well.
 struct Unfinished<'a>(&'a Visit);
-
-impl Unfinished<'_> {
-    fn finish(self) {
-        if let Some(mut state) = self.0.state() {
-            state.saving = None;
-        }
-        std::mem::forget(self);
-    }
-}
 
 impl Drop for Unfinished<'_> {
     fn drop(&mut self) {

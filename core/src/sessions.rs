@@ -13,7 +13,8 @@ use crate::id::{OsRandom, Random, SessionId, StoreKey};
 use crate::layout::Unreadable;
 use crate::lifecycle::Policy;
 use crate::record::{Absence, Found};
-use crate::slot::{CookieDue, HeaderText, ResponseHeaders, Slot, State};
+use crate::response::{HeaderText, ResponseHeaders};
+use crate::slot::{CookieDue, Slot, State};
 use crate::store::{Deletion, Store, Write};
 
 /// The sessions of an application. Cheap to clone; an adapter holds one.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use crate::error::Error;
 use crate::payload::{Draft, EMPTY, Edit, Pair, Payload};
@@ -19,7 +20,8 @@ pub(crate) type Update = Arc<dyn Fn(Option<&[u8]>) -> Result<Option<Vec<u8>>, Er
 pub(crate) struct Changes {
     /// Whether all that was there is dropped first.
     clear: bool,
-    ops: Vec<Op>,
+    /// Most requests change one key.
+    ops: SmallVec<[Op; 1]>,
     pub(crate) permanent: Option<bool>,
     pub(crate) lifetime: Option<Duration>,
 }

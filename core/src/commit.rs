@@ -265,6 +265,17 @@ impl Commit {
         self.now = now;
     }
 
+    /// Whether nothing comes after this reply, so that the time does not matter any more.
+    pub(crate) fn ends_with(&self, reply: &Reply) -> bool {
+        matches!(
+            (&self.awaiting, reply),
+            (
+                Awaiting::Update(_) | Awaiting::Replace,
+                Reply::Put(Write::Done(_))
+            ) | (Awaiting::Destroy, Reply::Deleted(Deletion::Done))
+        )
+    }
+
     /// The record under the new id, if it was written and is known to have come to nothing: after an error of
     /// [`resume`](Self::resume) itself it is to be deleted.
     pub(crate) fn leftover(&mut self) -> Option<(StoreKey, Version)> {

@@ -125,12 +125,7 @@ impl Shared {
         first: Result<Step, Error>,
     ) -> Result<Done, Error> {
         let mut step = first;
-        let mut begun = false;
         loop {
-            // The first verb goes by the time at which it was planned. A later one may come much later.
-            if std::mem::replace(&mut begun, true) {
-                commit.at(self.clock.now());
-            }
             let reply = match step {
                 Ok(Step::Finished(done)) => return Ok(done),
                 Ok(Step::NewId) => Reply::NewId(SessionId::generate(&*self.random)?),
@@ -162,6 +157,10 @@ impl Shared {
                     return Err(error);
                 }
             };
+            // The first verb went by the time at which it was planned. What comes next may come much later.
+            if !commit.ends_with(&reply) {
+                commit.at(self.clock.now());
+            }
             step = commit.resume(reply);
         }
     }

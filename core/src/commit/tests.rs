@@ -1,6 +1,9 @@
 //! Each cell of the table of overlaps, on a commit alone: the store's answers are written down here.
 
+use crate::layout;
 use crate::lifecycle::Wish;
+use crate::payload::Payload;
+use crate::record::Tombstone;
 use std::time::Duration;
 
 use super::*;

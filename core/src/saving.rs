@@ -20,6 +20,15 @@ pub(crate) enum Occasion {
     Close(Outcome),
 }
 
+/// What a commit is to carry out.
+struct Job {
+    plan: Plan,
+    wish: Wish,
+    found: Found,
+    /// Whether the wish is to be computed anew on what was found.
+    rebase: bool,
+}
+
 impl State {
     /// Whether closing this request asks nothing of the store.
     pub(crate) fn needs_no_store(&self, shared: &Shared) -> bool {
@@ -50,51 +59,20 @@ impl State {
 impl Visit {
     /// Carries out what was wished so far. It is the caller's turn.
     pub(crate) async fn commit(&self, occasion: Occasion) -> Result<(), Error> {
-        let shared = &self.shared;
-        let now = shared.clock.now();
-        let outcome = match occasion {
-            Occasion::Save => Outcome::Succeeded,
-            Occasion::Close(outcome) => outcome,
-        };
-        let (mut wish, found, plan, rebase) = {
-            let Some(mut state) = self.state() else {
-                return Ok(());
-            };
-            if state.failed {
-                return Err(Error::SaveFailed);
-            }
-            let plan = plan(&state.found, &state.wish, outcome, now, &shared.policy);
-            let makes_an_id = matches!(
-                plan,
-                Plan::Create | Plan::Rotate | Plan::Delete { then_create: true }
-            );
-            if state.sent && makes_an_id {
-                return Err(Error::AfterResponse {
-                    operation: "beginning a session",
-                });
-            }
-            if plan == Plan::Keep && occasion == Occasion::Save {
-                return Ok(());
-            }
-            if occasion == Occasion::Save {
-                state.saving = Some(preview(&state, now, &shared.policy).map(Box::new));
-            }
-            state.generation += 1;
-            let rebase = std::mem::take(&mut state.rebase);
-            (
-                std::mem::take(&mut state.wish),
-                state.found.clone(),
-                plan,
-                rebase,
-            )
+        let now = self.shared.clock.now();
+        let Some(mut job) = self.take_job(occasion, now)? else {
+            return Ok(());
         };
         let unfinished = Unfinished(self);
-        if rebase {
+        if job.rebase {
             // Not under the lock: the handler's closures may read the session.
-            let base = wish.base(&found).map_or(&EMPTY, |record| &record.data);
-            wish.changes.recompute(base)?;
+            let base = job
+                .wish
+                .base(&job.found)
+                .map_or(&EMPTY, |record| &record.data);
+            job.wish.changes.recompute(base)?;
         }
-        let ended = self.carry_out(plan, wish, found, now).await?;
+        let ended = self.carry_out(&mut job, now).await?;
         std::mem::forget(unfinished);
         if occasion == Occasion::Save {
             if let Some(mut state) = self.state() {
@@ -107,36 +85,68 @@ impl Visit {
         Ok(())
     }
 
+    /// What is to be carried out, `None` if that is nothing.
+    fn take_job(&self, occasion: Occasion, now: Timestamp) -> Result<Option<Job>, Error> {
+        let policy = &self.shared.policy;
+        let outcome = match occasion {
+            Occasion::Save => Outcome::Succeeded,
+            Occasion::Close(outcome) => outcome,
+        };
+        let Some(mut state) = self.state() else {
+            return Ok(None);
+        };
+        if state.failed {
+            return Err(Error::SaveFailed);
+        }
+        let plan = plan(&state.found, &state.wish, outcome, now, policy);
+        let makes_an_id = matches!(
+            plan,
+            Plan::Create | Plan::Rotate | Plan::Delete { then_create: true }
+        );
+        if state.sent && makes_an_id {
+            return Err(Error::AfterResponse {
+                operation: "beginning a session",
+            });
+        }
+        if plan == Plan::Keep && occasion == Occasion::Save {
+            return Ok(None);
+        }
+        if occasion == Occasion::Save {
+            state.saving = Some(preview(&state, now, policy).map(Box::new));
+        }
+        state.generation += 1;
+        Ok(Some(Job {
+            plan,
+            rebase: std::mem::take(&mut state.rebase),
+            wish: std::mem::take(&mut state.wish),
+            found: state.found.clone(),
+        }))
+    }
+
     /// Does what was planned, and says whether the session turned out to have ended before.
-    async fn carry_out(
-        &self,
-        plan: Plan,
-        mut wish: Wish,
-        mut found: Found,
-        now: Timestamp,
-    ) -> Result<bool, Error> {
+    async fn carry_out(&self, job: &mut Job, now: Timestamp) -> Result<bool, Error> {
         let shared = &self.shared;
-        match plan {
+        match job.plan {
             Plan::Forget(reason) => {
                 tracing::info!(target: "anysession", ?reason, "changes dropped");
                 return Ok(true);
             }
-            Plan::Touch(deadline) => self.touch(&found, deadline, now).await,
+            Plan::Touch(deadline) => self.touch(&job.found, deadline, now).await,
             // A log-out that fails must at least not stay in the browser.
             Plan::Delete { .. } => self.due(CookieDue::Remove),
             Plan::Keep | Plan::Create | Plan::Update | Plan::Rotate => {}
         }
-        let settings = wish.changes.settings();
-        let only_slides = wish.is_empty();
+        let settings = job.wish.changes.settings();
+        let only_slides = job.wish.is_empty();
         let mut ended = false;
-        for &task in tasks(plan, &wish.fate) {
+        for &task in tasks(job.plan, &job.wish.fate) {
             let changes = match task {
                 Task::Destroy => Changes::default(),
-                _ => std::mem::take(&mut wish.changes),
+                _ => std::mem::take(&mut job.wish.changes),
             };
-            let key = found.key();
-            let mut commit = Commit::new(task, &wish.fate, changes, now, shared.policy);
-            let first = commit.begin(std::mem::take(&mut found));
+            let key = job.found.key();
+            let mut commit = Commit::new(task, &job.wish.fate, changes, now, shared.policy);
+            let first = commit.begin(std::mem::take(&mut job.found));
             let done = match shared.run(&mut commit, first).await {
                 Err(error) if only_slides => {
                     slide_failed(&error);

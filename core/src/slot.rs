@@ -77,9 +77,7 @@ impl Slot {
             let now = self.0.shared.clock.now();
             let (id, found) = self.0.find(&claim, now).await?;
             // Two extractors that ran at once have found the same; one of them stays.
-            self.0
-                .state
-                .get_or_init(|| Mutex::new(State::new(id, found, now)));
+            let _ = self.0.state.set(Mutex::new(State::new(id, found, now)));
         }
         Ok(Session::new(self.0.clone()))
     }

@@ -6,7 +6,7 @@ use crate::alloc;
 use crate::axum_candidates::{
     Candidate, LIBRARIES, Placement, bare, candidate_of, ours, request, runtime, tower_sessions,
 };
-use crate::measure::{Effort, Run, medians};
+use crate::measure::{Effort, Run, Time, medians};
 use crate::report::{Figure, Report};
 
 const ROUTES: [(&str, &str); 3] = [
@@ -96,7 +96,7 @@ fn interleaved(effort: Effort, candidates: &mut [Candidate]) -> Vec<Vec<f64>> {
             })
         })
         .collect();
-    medians(effort, runs)
+    medians(effort, Time::OfThisThread, runs)
         .chunks(ROUTES.len())
         .map(<[f64]>::to_vec)
         .collect()

@@ -11,7 +11,7 @@ use anysession::{Entry, Expect, Store, StoreKey, Timestamp, Version, Write};
 use anysession_fs::{Durability, FsStore};
 use tokio::runtime::Runtime;
 
-use crate::measure::{Effort, Run, medians};
+use crate::measure::{Effort, Run, Time, medians};
 use crate::report::{Figure, Report};
 
 const PAYLOAD: usize = 300;
@@ -70,7 +70,7 @@ pub fn run(report: &mut Report, effort: Effort) {
             .into_iter()
             .map(|work| Box::new(move |calls| run(calls, work.clone())) as Run<'_>)
             .collect();
-        let figures: Vec<f64> = medians(effort, candidates)
+        let figures: Vec<f64> = medians(effort, Time::Passed, candidates)
             .into_iter()
             .map(|ns| 1e9 / ns)
             .collect();

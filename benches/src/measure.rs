@@ -29,33 +29,42 @@ impl Effort {
 /// A candidate: runs so many calls and says nothing.
 pub type Run<'a> = Box<dyn FnMut(usize) + 'a>;
 
-/// The median nanoseconds a call of each candidate. A noisy moment falls on all of them, because they take turns, and time in
-/// which the processor was another's does not count.
-pub fn medians(effort: Effort, mut candidates: Vec<Run<'_>>) -> Vec<f64> {
+/// Which time is taken.
+#[derive(Clone, Copy)]
+pub enum Time {
+    /// Of candidates that wait for a disk or for other threads.
+    Passed,
+    /// In which this thread had the processor: what others do meanwhile does not count.
+    OfThisThread,
+}
+
+impl Time {
+    fn now(self) -> Duration {
+        let time = clock_gettime(match self {
+            Time::Passed => ClockId::Monotonic,
+            Time::OfThisThread => ClockId::ThreadCPUTime,
+        });
+        Duration::new(
+            time.tv_sec.unsigned_abs(),
+            time.tv_nsec.unsigned_abs() as u32,
+        )
+    }
+}
+
+/// The median nanoseconds a call of each candidate. A noisy moment falls on all of them, because they take turns.
+pub fn medians(effort: Effort, time: Time, mut candidates: Vec<Run<'_>>) -> Vec<f64> {
     let mut figures = vec![Vec::new(); candidates.len()];
     for round in 0..=effort.rounds {
         for (run, figures) in candidates.iter_mut().zip(&mut figures) {
-            let taken = time_of_this_thread(|| run(effort.calls));
+            let start = time.now();
+            run(effort.calls);
+            let taken = time.now() - start;
             if round > 0 {
                 figures.push(taken.as_nanos() as f64 / effort.calls as f64);
             }
         }
     }
     figures.into_iter().map(median).collect()
-}
-
-/// How long `work`, which waits for nothing, keeps the processor.
-fn time_of_this_thread(work: impl FnOnce()) -> Duration {
-    let now = || {
-        let time = clock_gettime(ClockId::ThreadCPUTime);
-        Duration::new(
-            time.tv_sec.unsigned_abs(),
-            time.tv_nsec.unsigned_abs() as u32,
-        )
-    };
-    let start = now();
-    work();
-    now() - start
 }
 
 /// The figure in the middle.

@@ -103,15 +103,6 @@ impl Changes {
         last.map(Op::key_text)
     }
 
-    /// Only the settings of these changes.
-    pub(crate) fn settings(&self) -> Changes {
-        Changes {
-            permanent: self.permanent,
-            lifetime: self.lifetime,
-            ..Changes::default()
-        }
-    }
-
     /// Drops all data, and what this request did to it before.
     pub(crate) fn clear(&mut self) {
         self.clear = true;

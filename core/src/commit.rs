@@ -46,7 +46,17 @@ pub(crate) enum Step {
     Load(StoreKey),
     Put(StoreKey, Expect, Entry),
     Delete(StoreKey, Version),
-    Finished(Done),
+    /// Nothing more; [`Commit::done`] says the rest.
+    Finished(End),
+}
+
+/// How a commit ended, without the session that it left: steps are passed on for every verb, and so are kept small.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    Updated { deadline_moved: bool },
+    NewId,
+    Destroyed,
+    Over,
 }
 
 /// What came of a verb.
@@ -91,7 +101,7 @@ pub(crate) struct Commit {
     /// The record to work on.
     target: Option<Live>,
     /// The record under the new id, which nobody knows yet.
-    own: Option<Own>,
+    own: Option<Box<Own>>,
     /// Whether the session at hand is one to which the same user has signed in meanwhile, not the one that was found.
     joined: bool,
     /// A session that a revoke must not reach.
@@ -114,13 +124,26 @@ struct Own {
     version: Option<Version>,
 }
 
+impl Own {
+    /// The session and its id, `None` if it is not in the store.
+    fn told(self) -> Option<(Live, SessionId)> {
+        let live = Live {
+            key: self.key,
+            version: self.version?,
+            deadline: self.deadline,
+            record: self.record,
+        };
+        Some((live, self.id))
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(test, derive(Hash))]
 enum Awaiting {
     Nothing,
     NewId,
     Load(StoreKey),
-    Update(Live),
+    Update { deadline_moved: bool },
     WriteOwn,
     Replace,
     Destroy,
@@ -220,14 +243,11 @@ impl Commit {
         ) {
             (Awaiting::NewId, Reply::NewId(id)) => self.take_id(id),
             (Awaiting::Load(key), Reply::Loaded(stored)) => self.loaded(key, stored),
-            (Awaiting::Update(live), Reply::Put(Write::Done(version))) => {
-                let before = self.target.take();
-                let moved = before.is_none_or(|before| before.deadline != live.deadline);
-                Ok(Step::Finished(Done::Updated {
-                    live: Live { version, ..live },
-                    deadline_moved: moved,
-                    followed: self.followed,
-                }))
+            (Awaiting::Update { deadline_moved }, Reply::Put(Write::Done(version))) => {
+                if let Some(target) = &mut self.target {
+                    target.version = version;
+                }
+                Ok(Step::Finished(End::Updated { deadline_moved }))
             }
             (Awaiting::WriteOwn, Reply::Put(write)) => self.own_written(write),
             (Awaiting::Replace, Reply::Put(Write::Done(_))) => {
@@ -237,21 +257,44 @@ impl Commit {
                 Ok(self.finish_with_own())
             }
             (Awaiting::Destroy, Reply::Deleted(Deletion::Done)) => {
-                Ok(Step::Finished(Done::Destroyed))
+                Ok(Step::Finished(End::Destroyed))
             }
             (Awaiting::Destroy, Reply::Deleted(Deletion::Conflict))
                 if !self.holds(Clause::DestroyReloads) =>
             {
-                Ok(Step::Finished(Done::Destroyed))
+                Ok(Step::Finished(End::Destroyed))
             }
-            (Awaiting::Update(_) | Awaiting::Replace, Reply::Put(Write::Conflict))
+            (Awaiting::Update { .. } | Awaiting::Replace, Reply::Put(Write::Conflict))
             | (Awaiting::Destroy, Reply::Deleted(Deletion::Conflict)) => self.load_again(),
             (Awaiting::Withdraw(next), Reply::Deleted(_)) => match next {
-                Next::Finish => Ok(Step::Finished(Done::Over)),
+                Next::Finish => Ok(Step::Finished(End::Over)),
                 Next::Load(key) => self.load(key),
             },
             (awaiting, reply) => unreachable!("{awaiting:?} was answered with {reply:?}"),
         }
+    }
+
+    /// What an end comes to; to be asked once.
+    pub(crate) fn done(&mut self, end: End) -> Done {
+        match (
+            end,
+            self.target.take(),
+            self.own.take().and_then(|own| own.told()),
+        ) {
+            (End::Updated { deadline_moved }, Some(live), _) => Done::Updated {
+                live,
+                deadline_moved,
+                followed: self.followed,
+            },
+            (End::NewId, _, Some((live, id))) => Done::NewId { live, id },
+            (End::Destroyed, ..) => Done::Destroyed,
+            (End::Over | End::Updated { .. } | End::NewId, ..) => Done::Over,
+        }
+    }
+
+    /// The changes as they were carried out.
+    pub(crate) fn changes(&self) -> &Changes {
+        &self.changes
     }
 
     /// The time by which the commit judges deadlines.
@@ -270,7 +313,7 @@ impl Commit {
         matches!(
             (&self.awaiting, reply),
             (
-                Awaiting::Update(_) | Awaiting::Replace,
+                Awaiting::Update { .. } | Awaiting::Replace,
                 Reply::Put(Write::Done(_))
             ) | (Awaiting::Destroy, Reply::Deleted(Deletion::Done))
         )

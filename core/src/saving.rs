@@ -136,7 +136,6 @@ impl Visit {
             Plan::Delete { .. } => self.due(CookieDue::Remove),
             Plan::Keep | Plan::Create | Plan::Update | Plan::Rotate => {}
         }
-        let settings = job.wish.changes.settings();
         let only_slides = job.wish.is_empty();
         let mut ended = false;
         for &task in tasks(job.plan, &job.wish.fate) {
@@ -156,7 +155,7 @@ impl Visit {
             };
             shared.tell_done(task, key, &done);
             ended |= done == Done::Over && task != Task::Destroy;
-            self.settle(settle(done, &settings, &shared.policy, now));
+            self.settle(settle(done, commit.changes(), &shared.policy, now));
         }
         Ok(ended)
     }

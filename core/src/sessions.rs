@@ -118,16 +118,15 @@ impl fmt::Debug for Sessions {
 }
 
 impl Shared {
-    /// Runs a commit to its end.
+    /// Runs a commit from this step to its end.
     pub(crate) async fn run(
         &self,
         commit: &mut Commit,
-        first: Result<Step, Error>,
+        mut step: Result<Step, Error>,
     ) -> Result<Done, Error> {
-        let mut step = first;
         loop {
             let reply = match step {
-                Ok(Step::Finished(done)) => return Ok(done),
+                Ok(Step::Finished(end)) => return Ok(commit.done(end)),
                 Ok(Step::NewId) => Reply::NewId(SessionId::generate(&*self.random)?),
                 Ok(Step::Load(key)) => Reply::Loaded(self.store.load(&key).await?),
                 Ok(Step::Put(key, expect, entry)) => {

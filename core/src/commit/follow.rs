@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{ANY_SIZE, Awaiting, Clause, Commit, Done, MAX_TRIES, Next, Step, Task};
+use super::{ANY_SIZE, Awaiting, Clause, Commit, End, MAX_TRIES, Next, Step, Task};
 use crate::error::Error;
 use crate::id::StoreKey;
 use crate::payload::Payload;
@@ -19,10 +19,10 @@ impl Commit {
 
     pub(super) fn load(&mut self, key: StoreKey) -> Result<Step, Error> {
         if self.spared == Some(key) {
-            return Ok(Step::Finished(Done::Over));
+            return Ok(Step::Finished(End::Over));
         }
         if self.tries > 0 && !self.holds(Clause::ErrorWhenTriesRunOut) {
-            return Ok(Step::Finished(Done::Over));
+            return Ok(Step::Finished(End::Over));
         }
         self.count_try()?;
         self.awaiting = Awaiting::Load(key);
@@ -96,7 +96,7 @@ impl Commit {
     pub(super) fn follow(&mut self, tombstone: &Tombstone) -> Result<Step, Error> {
         self.followed = true;
         if self.task == Task::Destroy && !self.holds(Clause::DestroyFollows) {
-            return Ok(Step::Finished(Done::Destroyed));
+            return Ok(Step::Finished(End::Destroyed));
         }
         if self.task != Task::Destroy && !self.holds(Clause::Followed) {
             return self.gone();
@@ -114,7 +114,7 @@ impl Commit {
         match self.task {
             Task::LogIn | Task::Create => self.begin_fresh(),
             Task::Update | Task::Regenerate => self.withdraw(Next::Finish),
-            Task::Destroy => Ok(Step::Finished(Done::Over)),
+            Task::Destroy => Ok(Step::Finished(End::Over)),
         }
     }
 
@@ -133,7 +133,7 @@ impl Commit {
                 self.awaiting = Awaiting::Withdraw(next);
                 Ok(Step::Delete(key, version))
             }
-            (_, Next::Finish) => Ok(Step::Finished(Done::Over)),
+            (_, Next::Finish) => Ok(Step::Finished(End::Over)),
             (_, Next::Load(key)) => self.load(key),
         }
     }

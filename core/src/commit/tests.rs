@@ -163,9 +163,9 @@ impl Scripted {
         }
     }
 
-    fn ends(self) -> Done {
+    fn ends(mut self) -> Done {
         match self.1 {
-            Step::Finished(done) => done,
+            Step::Finished(end) => self.0.done(end),
             step => panic!("{step:?} instead of the end"),
         }
     }

@@ -1,42 +1,26 @@
 //! What a commit writes: the session at hand, or the record under a new id and the tombstone of the old one.
 
-use super::{Awaiting, Clause, Commit, Done, Own, Step, Task};
+use super::{Awaiting, Clause, Commit, End, Own, Step, Task};
+use crate::changes::Changes;
+use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::id::SessionId;
 use crate::layout;
 use crate::lifecycle::Policy;
 use crate::payload::{Draft, Payload};
-use crate::record::{Live, Record, Tombstone};
+use crate::record::{Record, Tombstone};
 use crate::store::{Expect, Write};
 
 impl Commit {
     /// The next verb on a target that is as it was when it was loaded.
     pub(super) fn work(&mut self) -> Result<Step, Error> {
         match (self.task, &self.target) {
-            (Task::Update, Some(target)) => {
-                let (mut record, data) = self.changed(&target.record)?;
-                let deadline = if self.changes.lifetime.is_some() {
-                    self.policy.deadline(&record, self.now)
-                } else {
-                    self.policy
-                        .slid_deadline(target, self.now)
-                        .unwrap_or(target.deadline)
-                };
-                let (key, version) = (target.key, target.version.clone());
-                let entry = layout::seal(&key, &mut record, data, deadline);
-                self.awaiting = Awaiting::Update(Live {
-                    key,
-                    version: version.clone(),
-                    deadline,
-                    record,
-                });
-                Ok(Step::Put(key, Expect::Version(version), entry))
-            }
+            (Task::Update, Some(_)) => self.update(),
             (Task::Destroy, Some(target)) => {
                 self.awaiting = Awaiting::Destroy;
                 Ok(Step::Delete(target.key, target.version.clone()))
             }
-            (Task::Update | Task::Destroy, None) => Ok(Step::Finished(Done::Over)),
+            (Task::Update | Task::Destroy, None) => Ok(Step::Finished(End::Over)),
             (Task::Regenerate | Task::LogIn | Task::Create, _) => match &self.own {
                 Some(own) if own.version.is_some() && !self.holds(Clause::MergedBeforeReplaced) => {
                     self.replace()
@@ -47,6 +31,30 @@ impl Commit {
         }
     }
 
+    /// Writes the target. It becomes what is written: after a conflict it is loaded again before anything else is asked
+    /// of it.
+    fn update(&mut self) -> Result<Step, Error> {
+        let Some(target) = &mut self.target else {
+            return Ok(Step::Finished(End::Over));
+        };
+        let before = target.deadline;
+        let data = change(&mut target.record, &self.changes, &self.policy, self.now)?;
+        if self.changes.lifetime.is_some() {
+            target.deadline = self.policy.deadline(&target.record, self.now);
+        } else if let Some(slid) = self.policy.slid_deadline(target, self.now) {
+            target.deadline = slid;
+        }
+        let entry = layout::seal(&target.key, &mut target.record, data, target.deadline);
+        self.awaiting = Awaiting::Update {
+            deadline_moved: target.deadline != before,
+        };
+        Ok(Step::Put(
+            target.key,
+            Expect::Version(target.version.clone()),
+            entry,
+        ))
+    }
+
     pub(super) fn new_id(&mut self) -> Result<Step, Error> {
         self.awaiting = Awaiting::NewId;
         Ok(Step::NewId)
@@ -55,13 +63,13 @@ impl Commit {
     pub(super) fn take_id(&mut self, id: SessionId) -> Result<Step, Error> {
         let record = self.policy.new_record(self.now);
         let key = layout::store_key(&id);
-        self.own = Some(Own {
+        self.own = Some(Box::new(Own {
             id,
             key,
             record,
             deadline: self.now,
             version: None,
-        });
+        }));
         if self.target.is_some() && !self.holds(Clause::NewRecordFirst) {
             return self.replace();
         }
@@ -71,7 +79,8 @@ impl Commit {
     /// Writes the record under the new id: first of all, so that a crash leaves the old session as it was, and again
     /// whenever the old one has changed.
     pub(super) fn write_own(&mut self) -> Result<Step, Error> {
-        let (mut record, data) = self.changed(&self.base())?;
+        let mut record = self.base();
+        let data = change(&mut record, &self.changes, &self.policy, self.now)?;
         let deadline = self.policy.deadline(&record, self.now);
         let Some(own) = &mut self.own else {
             return self.new_id();
@@ -110,26 +119,6 @@ impl Commit {
         }
     }
 
-    /// A record after the changes, and its data, with which it is to be sealed.
-    fn changed(&self, record: &Record) -> Result<(Record, Draft), Error> {
-        let data = self.changes.draft(&record.data);
-        let (size, limit) = (data.size(), self.policy.size_limit);
-        if size > limit {
-            return Err(Error::TooLarge { size, limit });
-        }
-        let record = Record {
-            data: Payload::empty(),
-            written: self.now,
-            lifetime: self.changes.lifetime.or(record.lifetime),
-            permanent: self.changes.permanent.or(record.permanent),
-            created: record.created,
-            ends: record.ends,
-            user: record.user.clone(),
-            signed_in: record.signed_in,
-        };
-        Ok((record, data))
-    }
-
     pub(super) fn own_written(&mut self, write: Write) -> Result<Step, Error> {
         match (write, &mut self.own) {
             (Write::Done(version), Some(own)) => {
@@ -139,22 +128,17 @@ impl Commit {
                 }
                 self.replace()
             }
-            (Write::Done(_), None) => Ok(Step::Finished(Done::Over)),
+            (Write::Done(_), None) => Ok(Step::Finished(End::Over)),
+            // The record was revoked before anybody was told of it: another look at the session.
+            (Write::Conflict, Some(own)) if own.version.is_some() => {
+                self.own = None;
+                self.load_again()
+            }
             // The new id is taken: another one.
-            (Write::Conflict, Some(Own { version: None, .. }) | None) => {
+            (Write::Conflict, _) => {
                 self.own = None;
                 self.count_try()?;
                 self.new_id()
-            }
-            // The record was revoked before anybody was told of it: another look at the session.
-            (
-                Write::Conflict,
-                Some(Own {
-                    version: Some(_), ..
-                }),
-            ) => {
-                self.own = None;
-                self.load_again()
             }
         }
     }
@@ -180,24 +164,28 @@ impl Commit {
         ))
     }
 
-    pub(super) fn finish_with_own(&mut self) -> Step {
-        match self.own.take() {
-            Some(Own {
-                id,
-                key,
-                record,
-                deadline,
-                version: Some(version),
-            }) => Step::Finished(Done::NewId {
-                live: Live {
-                    key,
-                    version,
-                    deadline,
-                    record,
-                },
-                id,
-            }),
-            _ => Step::Finished(Done::Over),
+    pub(super) fn finish_with_own(&self) -> Step {
+        match &self.own {
+            Some(own) if own.version.is_some() => Step::Finished(End::NewId),
+            _ => Step::Finished(End::Over),
         }
     }
+}
+
+/// Makes the changes on a record, apart from its data, which it gets when it is sealed.
+fn change(
+    record: &mut Record,
+    changes: &Changes,
+    policy: &Policy,
+    now: Timestamp,
+) -> Result<Draft, Error> {
+    let data = changes.draft(&record.data);
+    let (size, limit) = (data.size(), policy.size_limit);
+    if size > limit {
+        return Err(Error::TooLarge { size, limit });
+    }
+    record.written = now;
+    record.lifetime = changes.lifetime.or(record.lifetime);
+    record.permanent = changes.permanent.or(record.permanent);
+    Ok(data)
 }

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 
 use crate::changes::Update;
 use crate::closing;
-use crate::commit::{Clause, Commit, Done, Reply, Step, Task};
+use crate::commit::{Clause, Commit, End, Reply, Step, Task};
 use crate::id::StoreKey;
 use crate::layout;
 use crate::lifecycle::{Outcome, Plan, Wish, plan};
@@ -93,8 +93,8 @@ impl Running {
             step = commit.resume(Reply::NewId(id)).unwrap();
         }
         self.at_work = Some((commit, step));
-        if let Some((_, Step::Finished(done))) = &self.at_work {
-            self.destroyed += u8::from(*done == Done::Destroyed);
+        if let Some((_, Step::Finished(end))) = &self.at_work {
+            self.destroyed += u8::from(*end == End::Destroyed);
             self.at_work = None;
             self.next_task();
         }

@@ -191,7 +191,9 @@ impl Running {
                     let id = session_id(16 * (scene.who + 1) + self.ids);
                     step = self.commit.resume(Reply::NewId(id));
                 }
-                Ok(Step::Finished(done)) => return Progress::Finished(Box::new(done)),
+                Ok(Step::Finished(end)) => {
+                    return Progress::Finished(Box::new(self.commit.done(end)));
+                }
                 Ok(verb) => {
                     self.tombstone_is_next = matches!(
                         &verb,

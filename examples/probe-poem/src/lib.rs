@@ -5,14 +5,20 @@ use std::net::SocketAddr;
 use anysession_poem::anysession::Sessions;
 use anysession_poem::{Session, SessionMiddleware};
 use anysession_testkit::probe;
+use futures_util::stream::unfold;
+use futures_util::{SinkExt, StreamExt};
 use poem::http::{HeaderName, HeaderValue, StatusCode, Uri};
 use poem::listener::TcpListener;
-use poem::{Endpoint, EndpointExt, Response, Route, Server, get, handler};
+use poem::web::websocket::{Message, WebSocket};
+use poem::{Body, Endpoint, EndpointExt, IntoResponse, Response, Route, Server, get, handler};
 
 /// The probe with these sessions.
 pub fn app(sessions: Sessions) -> impl Endpoint {
     Route::new()
         .at("/none", get(none))
+        .at("/stream/:k/:v", get(stream))
+        .at("/events/:k/:v", get(stream))
+        .at("/socket/:k/:v", get(socket))
         .at("/*route", get(answer))
         .with(SessionMiddleware::new(sessions))
 }
@@ -51,4 +57,31 @@ async fn answer(session: Session, uri: &Uri) -> Response {
         }
     }
     response
+}
+
+#[handler]
+fn stream(session: Session, uri: &Uri) -> Response {
+    let chunks = probe::stream(&session, uri.path(), uri.query().unwrap_or_default());
+    let content_type = chunks.content_type();
+    let body = Body::from_bytes_stream(unfold(chunks, async |mut chunks| {
+        let chunk = chunks.next().await?;
+        Some((Ok::<_, std::io::Error>(chunk), chunks))
+    }));
+    Response::builder().content_type(content_type).body(body)
+}
+
+#[handler]
+fn socket(session: Session, uri: &Uri, upgrade: WebSocket) -> impl IntoResponse + use<> {
+    let conversation = probe::socket(&session, uri.path());
+    upgrade.on_upgrade(async move |mut socket| {
+        while let Some(Ok(message)) = socket.next().await {
+            let Message::Text(text) = message else {
+                continue;
+            };
+            let reply = conversation.reply(&text).await;
+            if socket.send(Message::Text(reply)).await.is_err() {
+                return;
+            }
+        }
+    })
 }

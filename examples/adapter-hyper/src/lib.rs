@@ -1,6 +1,5 @@
 //! Sessions for plain hyper 1: the example of CONTRIBUTING.md, "Write an adapter".
 
-use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
@@ -31,7 +30,7 @@ impl<S, B, R> Service<Request<B>> for WithSessions<S>
 where
     S: Service<Request<B>, Response = Response<R>>,
     S::Future: Send + 'static,
-    R: Default,
+    R: Default + Send,
 {
     type Response = Response<R>;
     type Error = S::Error;

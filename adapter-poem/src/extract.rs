@@ -12,7 +12,8 @@ use crate::middleware::status;
 /// The session of this request: take it as an argument of a handler. A middleware has it from
 /// [`Session::from_request_without_body`](FromRequest::from_request_without_body).
 ///
-/// It is an [`anysession::Session`]; all of its methods are there.
+/// It is an [`anysession::Session`]; all of its methods are there. Poem lets a handler take an `Option<Session>` as well, but
+/// that is `None` also when the store cannot be asked: an outage would look like a visitor without a session.
 #[derive(Clone, Debug)]
 pub struct Session(anysession::Session);
 

@@ -1,5 +1,7 @@
 //! What only Poem's users can see: errors that are responses, `poem-openapi`, and a middleware that is missing.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::io;
 use std::sync::{Arc, Mutex};
 
@@ -11,7 +13,7 @@ use poem_openapi::payload::PlainText;
 use poem_openapi::{OpenApi, OpenApiService};
 
 #[handler]
-fn incr(session: Session) -> Result<String, SessionError> {
+async fn incr(session: Session) -> Result<String, SessionError> {
     let count = session.update("n", |n: &mut u64| *n += 1)?;
     Ok(count.to_string())
 }
@@ -19,7 +21,7 @@ fn incr(session: Session) -> Result<String, SessionError> {
 #[tokio::test]
 async fn an_error_of_the_handler_counts_by_its_status_and_carries_the_cookie() {
     #[handler]
-    fn fail(session: Session, uri: &poem::http::Uri) -> poem::Result<()> {
+    async fn fail(session: Session, uri: &poem::http::Uri) -> poem::Result<()> {
         session.insert("k", "v").map_err(SessionError::from)?;
         let status = uri.path().trim_start_matches('/').parse();
         Err(StatusCode::from_u16(status.unwrap()).unwrap().into())
@@ -42,11 +44,11 @@ async fn what_no_route_answers_is_no_error_outside_of_the_middleware() {
 #[tokio::test]
 async fn a_session_error_shows_its_status_and_nothing_else() {
     #[handler]
-    fn nobody(session: Session) -> Result<(), SessionError> {
+    async fn nobody(session: Session) -> Result<(), SessionError> {
         Ok(session.log_in("")?)
     }
     #[handler]
-    fn large(session: Session) -> Result<(), SessionError> {
+    async fn large(session: Session) -> Result<(), SessionError> {
         Ok(session.insert("k", "x".repeat(1 << 20))?)
     }
     let app = with_sessions(Route::new().at("/nobody", nobody).at("/large", large));
@@ -82,11 +84,13 @@ async fn an_operation_of_poem_openapi_takes_the_session() {
 
 #[tokio::test]
 async fn a_middleware_inside_has_the_same_session_as_the_handler() {
-    let app = Route::new().at("/", get(incr)).around(async |next, request| {
-        let session = Session::from_request_without_body(&request).await?;
-        session.insert("n", 41).map_err(SessionError::from)?;
-        next.call(request).await
-    });
+    let app = Route::new()
+        .at("/", get(incr))
+        .around(async |next, request| {
+            let session = Session::from_request_without_body(&request).await?;
+            session.insert("n", 41).map_err(SessionError::from)?;
+            next.call(request).await
+        });
     assert_eq!(text(ask(&with_sessions(app), "/", None).await).await, "42");
 }
 

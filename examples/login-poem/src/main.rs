@@ -96,7 +96,7 @@ async fn home(session: Session) -> Result<Response, AppError> {
 }
 
 #[handler]
-fn sign_in(
+async fn sign_in(
     session: Session,
     headers: &HeaderMap,
     Form(form): Form<Credentials>,
@@ -113,14 +113,14 @@ fn sign_in(
 }
 
 #[handler]
-fn sign_out(session: Session) -> Result<Redirect, AppError> {
+async fn sign_out(session: Session) -> Result<Redirect, AppError> {
     session.destroy();
     session.flash("info", "You are signed out.")?; // in a fresh session
     Ok(Redirect::see_other("/"))
 }
 
 #[handler]
-fn choose_theme(session: Session, Form(form): Form<Choice>) -> Result<Redirect, AppError> {
+async fn choose_theme(session: Session, Form(form): Form<Choice>) -> Result<Redirect, AppError> {
     session.insert(THEME, form.theme)?;
     Ok(Redirect::see_other("/"))
 }

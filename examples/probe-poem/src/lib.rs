@@ -60,7 +60,7 @@ async fn answer(session: Session, uri: &Uri) -> Response {
 }
 
 #[handler]
-fn stream(session: Session, uri: &Uri) -> Response {
+async fn stream(session: Session, uri: &Uri) -> Response {
     let chunks = probe::stream(&session, uri.path(), uri.query().unwrap_or_default());
     let content_type = chunks.content_type();
     let body = Body::from_bytes_stream(unfold(chunks, async |mut chunks| {
@@ -71,7 +71,7 @@ fn stream(session: Session, uri: &Uri) -> Response {
 }
 
 #[handler]
-fn socket(session: Session, uri: &Uri, upgrade: WebSocket) -> impl IntoResponse + use<> {
+async fn socket(session: Session, uri: &Uri, upgrade: WebSocket) -> impl IntoResponse + use<> {
     let conversation = probe::socket(&session, uri.path());
     upgrade.on_upgrade(async move |mut socket| {
         while let Some(Ok(message)) = socket.next().await {

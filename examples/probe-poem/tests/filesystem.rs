@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anysession_poem::anysession::Store;
 use anysession_fs::{Durability, FsStore};
+use anysession_poem::anysession::Store;
 use anysession_testkit::{adapter_suite_on, run};
 
 fn main() -> ExitCode {

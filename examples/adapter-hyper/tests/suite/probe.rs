@@ -28,12 +28,13 @@ pub(crate) fn serve(sessions: Sessions, address: SocketAddr) {
         .enable_all()
         .build()
         .expect("a runtime");
+    let service = WithSessions::new(sessions, service_fn(answer));
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::bind(address).await;
         let listener = listener.expect("the address can be had");
         loop {
             let (connection, _) = listener.accept().await.expect("a connection");
-            let service = WithSessions::new(sessions.clone(), service_fn(answer));
+            let service = service.clone();
             tokio::spawn(async move {
                 let server = auto::Builder::new(TokioExecutor::new());
                 let io = TokioIo::new(connection);

@@ -7,12 +7,11 @@ use std::pin::Pin;
 
 use actix_web::dev::{Extensions, Payload, ServiceRequest};
 use actix_web::guard::GuardContext;
-use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
-use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, ResponseError};
-use anysession::{Error, Slot};
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use anysession::Slot;
 
-use crate::middleware::status;
+use crate::error::SessionError;
 
 /// The session of this request: take it as an argument of a handler, or of a middleware made by `from_fn`.
 ///
@@ -43,26 +42,31 @@ impl FromRequest for Session {
 /// The session of a request, where there are no extractors.
 ///
 /// ```
-/// use actix_web::{Error, HttpResponse, guard, web};
 /// use actix_web::body::MessageBody;
 /// use actix_web::dev::{ServiceRequest, ServiceResponse};
-/// use actix_web::middleware::Next;
+/// use actix_web::error::ErrorUnauthorized;
+/// use actix_web::middleware::{Next, from_fn};
+/// use actix_web::{Error, HttpResponse, guard, web};
 /// use anysession_actix::SessionExt;
 ///
-/// async fn count(
+/// async fn only_users(
 ///     request: ServiceRequest,
 ///     next: Next<impl MessageBody>,
 /// ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-///     let session = request.session().await?;
-///     session.update("seen", |seen: &mut u64| *seen += 1).map_err(anysession_actix::SessionError::from)?;
-///     next.call(request).await
+///     match request.session().await?.user() {
+///         Some(_) => next.call(request).await,
+///         None => Err(ErrorUnauthorized("sign in first")),
+///     }
 /// }
 ///
-/// // A guard cannot wait: a middleware like the one above has to load the session for it.
-/// let signed_in = guard::fn_guard(|request| {
-///     request.loaded_session().is_some_and(|session| session.user().is_some())
+/// // A guard cannot wait: a middleware around it has to load the session first.
+/// let is_root = guard::fn_guard(|request| {
+///     let user = request.loaded_session().and_then(|session| session.user());
+///     user.as_deref() == Some("root")
 /// });
-/// # let _ = web::resource("/account").guard(signed_in).wrap(actix_web::middleware::from_fn(count)).to(HttpResponse::Ok);
+/// let admin = web::resource("/admin").guard(is_root).to(HttpResponse::Ok);
+/// let scope = web::scope("/internal").service(admin).wrap(from_fn(only_users));
+/// # let _ = scope;
 /// ```
 pub trait SessionExt {
     /// Loads the session; later calls, and the extractor, get the same one.
@@ -75,17 +79,16 @@ pub trait SessionExt {
             (slot.clone(), slot.open(cookies.map(HeaderValue::as_bytes)))
         });
         Box::pin(async move {
-            let Some((slot, claim)) = claimed else {
-                tracing::error!("{MIDDLEWARE_MISSING}");
-                return Err(SessionError::MiddlewareMissing);
+            let loaded = match claimed {
+                Some((slot, claim)) => slot.load(claim).await.map_err(SessionError::Session),
+                None => Err(SessionError::MiddlewareMissing),
             };
-            let session = slot.load(claim).await.inspect_err(|error| {
+            loaded.map(Session).inspect_err(|error| {
                 tracing::error!(
                     error = error as &dyn std::error::Error,
                     "a session was not loaded"
                 );
-            })?;
-            Ok(Session(session))
+            })
         })
     }
 
@@ -114,38 +117,5 @@ impl SessionExt for ServiceRequest {
 impl SessionExt for GuardContext<'_> {
     fn parts(&self) -> (&HeaderMap, Ref<'_, Extensions>) {
         (self.head().headers(), self.req_data())
-    }
-}
-
-const MIDDLEWARE_MISSING: &str = "this route takes a Session, but no SessionMiddleware is around it: \
-    add .wrap(SessionMiddleware::new(sessions)) to the App or to the scope of the route";
-
-/// There is no session to be had, or it could not do what was asked.
-///
-/// A handler may return it: `?` turns an [`anysession::Error`] into it.
-#[derive(Debug, thiserror::Error)]
-pub enum SessionError {
-    /// No [`SessionMiddleware`](crate::SessionMiddleware) is around the route. The response, 500, says so.
-    #[error("{MIDDLEWARE_MISSING}")]
-    MiddlewareMissing,
-    /// What the session or its store says. The response has its [`status`](Error::status) and an empty body.
-    #[error(transparent)]
-    Session(#[from] Error),
-}
-
-impl ResponseError for SessionError {
-    fn status_code(&self) -> StatusCode {
-        match self {
-            SessionError::MiddlewareMissing => StatusCode::INTERNAL_SERVER_ERROR,
-            SessionError::Session(error) => status(error.status()),
-        }
-    }
-
-    fn error_response(&self) -> HttpResponse {
-        let mut response = HttpResponse::build(self.status_code());
-        match self {
-            SessionError::MiddlewareMissing => response.body(MIDDLEWARE_MISSING),
-            SessionError::Session(_) => response.finish(),
-        }
     }
 }

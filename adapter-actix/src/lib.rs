@@ -25,6 +25,7 @@
 //! The middleware goes around an `App`, a scope or a single resource. `wrap` it last, so that it is outside of every
 //! middleware that wants the session itself; those, and guards, reach it through [`SessionExt`].
 
+mod error;
 mod extract;
 mod middleware;
 
@@ -34,7 +35,8 @@ use anysession::Sessions;
 
 pub use anysession;
 pub use anysession::{Cleanup, Slot};
-pub use extract::{Loading, Session, SessionError, SessionExt};
+pub use error::SessionError;
+pub use extract::{Loading, Session, SessionExt};
 pub use middleware::{SessionMiddleware, SessionService};
 
 /// Deletes expired sessions about every `period` (an hour is plenty) in a task of its own, until that is stopped or

@@ -11,6 +11,8 @@ use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::{Error, HttpMessage, HttpResponse};
 use anysession::{Guard, Outcome, ResponseHeaders, Sessions, Unattended};
 
+use crate::error::status;
+
 /// Gives every request its place for a session, and stores the session when the response is known.
 #[derive(Clone, Debug)]
 pub struct SessionMiddleware(Sessions);
@@ -101,8 +103,8 @@ struct Closed {
 }
 
 impl Closed {
-    async fn of(guard: Guard, status: StatusCode) -> Self {
-        match guard.close(Outcome::from_status(status.as_u16())).await {
+    async fn of(guard: Guard, answered: StatusCode) -> Self {
+        match guard.close(Outcome::from_status(answered.as_u16())).await {
             Ok(headers) => Closed {
                 failed: None,
                 headers,
@@ -113,7 +115,7 @@ impl Closed {
                     "a session was not stored"
                 );
                 Closed {
-                    failed: Some(self::status(error.status())),
+                    failed: Some(status(error.status())),
                     headers: error.into_headers(),
                 }
             }
@@ -142,8 +144,4 @@ fn spawn(rest: Unattended) {
     if let Ok(runtime) = tokio::runtime::Handle::try_current() {
         runtime.spawn(rest);
     }
-}
-
-pub(crate) fn status(code: u16) -> StatusCode {
-    StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }

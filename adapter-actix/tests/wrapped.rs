@@ -8,6 +8,7 @@
 use std::io::Write;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use actix_http::Request;
 use actix_web::body::{self, MessageBody};
@@ -239,7 +240,8 @@ async fn a_log_out_goes_on_when_its_handler_panics() {
     let (served, cookie) = (Rc::clone(&app), visitor.cookie().to_owned());
     let request = rt::spawn(async move { get(&*served, "/leave", &cookie).await.status });
     assert!(request.await.unwrap_err().is_panic());
-    deleting.reached().await.release();
+    let deleted = rt::time::timeout(Duration::from_secs(30), deleting.reached()).await;
+    deleted.expect("the session is deleted").release();
     assert_eq!(
         get(&*app, "/visits", visitor.cookie()).await.body,
         "1 visits"

@@ -85,6 +85,12 @@ impl Slot {
         Ok(Session::new(self.0.clone()))
     }
 
+    /// The session, if it was loaded already: for whatever cannot wait.
+    pub fn loaded(&self) -> Option<Session> {
+        self.0.state.get()?;
+        Some(Session::new(self.0.clone()))
+    }
+
     /// Ends the request: carries out what its handler wished, and says which header lines the response is to get.
     /// There is nothing to wait for, and nothing is allocated, if the session was not loaded or needs no I/O.
     ///

@@ -593,3 +593,14 @@ async fn an_update_that_is_computed_anew_may_read_its_session() {
         .await;
     assert_eq!(n, Some(2));
 }
+
+#[tokio::test]
+async fn a_slot_gives_the_session_without_waiting_once_it_was_loaded() {
+    let site = site();
+    let slot = site.sessions.slot();
+    assert!(slot.loaded().is_none());
+    let session = slot.load(slot.open(std::iter::empty())).await.unwrap();
+    session.insert("k", "v").unwrap();
+    let loaded = slot.loaded().unwrap();
+    assert_eq!(loaded.get::<String>("k").unwrap().unwrap(), "v");
+}

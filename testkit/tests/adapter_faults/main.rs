@@ -1,11 +1,13 @@
 //! The adapter suite against adapters and stores that each make one mistake: a trial that nothing can fail proves
 //! nothing.
 
+mod catching;
 mod reference;
 mod stores;
 
 use anysession_testkit::{Suite, adapter_suite, adapter_suite_on};
 
+use catching::try_all;
 use reference::Flaw;
 use stores::BrokenStore;
 
@@ -294,44 +296,6 @@ fn an_adapter_without_http_2_says_so_or_fails() {
 }
 
 const HTTP_2: &str = "the_crumbs_of_an_http_2_request_are_all_read";
-
-/// A flaw, the rules whose trials find it, and what makes a suite of it.
-type Expectation<'a, F> = (F, &'a [&'a str], fn(F) -> Suite);
-
-/// Which flaw fails which trial, and what was not noticed. All at once: some trials have to wait for what never comes.
-fn try_all<F: Copy + Sync + std::fmt::Debug>(
-    flaws: &[Expectation<'_, F>],
-) -> (String, Vec<String>) {
-    let results = std::thread::scope(|scope| {
-        let running: Vec<_> = flaws
-            .iter()
-            .map(|flaw| scope.spawn(|| try_one(flaw)))
-            .collect();
-        running
-            .into_iter()
-            .flat_map(|flaw| flaw.join().expect("outcomes instead of a panic"))
-            .collect::<Vec<_>>()
-    });
-    let (found, unnoticed): (Vec<_>, Vec<_>) = results.into_iter().partition(Result::is_ok);
-    let found = found.into_iter().flatten().collect();
-    (
-        found,
-        unnoticed.into_iter().filter_map(Result::err).collect(),
-    )
-}
-
-/// For each rule, how it found the flaw, or that it did not.
-fn try_one<F: Copy + std::fmt::Debug>(
-    &(flaw, rules, suite): &Expectation<'_, F>,
-) -> Vec<Result<String, String>> {
-    let suite = suite(flaw);
-    let judge = |rule| match suite.outcome_of(rule).map(|outcome| outcome.result) {
-        Some(Err(why)) => Ok(format!("{flaw:?} fails {rule}: {why}\n")),
-        Some(Ok(())) => Err(format!("{flaw:?} passes {rule}")),
-        None => Err(format!("there is no trial {rule}")),
-    };
-    rules.iter().map(|rule| judge(rule)).collect()
-}
 
 fn flawed(flaw: Flaw) -> Suite {
     adapter_suite(format!("{flaw:?}"), move |sessions, address| {

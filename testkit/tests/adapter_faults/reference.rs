@@ -85,7 +85,7 @@ async fn connection(mut stream: TcpStream, sessions: Sessions, flaw: Flaw) -> st
 async fn left(stream: &TcpStream) {
     if stream.peek(&mut [0]).await.is_ok_and(|length| length > 0) {
         // It says something instead.
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

@@ -38,8 +38,34 @@ impl Suite {
             cases: vec![Case {
                 rule: "is_absent",
                 check: Check::Absent(why.into()),
+                exception: None,
             }],
         }
+    }
+
+    /// A rule that the subject cannot keep, and why: write it down where its users look. The trial is run and then
+    /// ignored with this reason; it fails if the rule is kept after all.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use anysession::Store;
+    /// # use anysession_testkit::{ReferenceStore, store_suite};
+    /// # let open = || async { Arc::new(ReferenceStore::new()) as Arc<dyn Store> };
+    /// let suite = store_suite("mine", open)
+    ///     .except("payloads_come_back_byte_for_byte", "the backend keeps 4 KiB at most");
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If the suite has no such rule.
+    #[must_use]
+    pub fn except(mut self, rule: &str, why: impl Into<String>) -> Self {
+        let case = self.cases.iter_mut().find(|case| case.rule == rule);
+        let Some(case) = case else {
+            panic!("{} has no rule {rule:?}", self.subject);
+        };
+        case.exception = Some(why.into());
+        self
     }
 
     /// Runs every trial, one after the other, and gives what became of each: for tests of the suite itself, and for
@@ -99,6 +125,7 @@ impl Suite {
         self.cases.push(Case {
             rule,
             check: Check::Run(Box::new(check)),
+            exception: None,
         });
     }
 }
@@ -193,6 +220,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 struct Case {
     rule: &'static str,
     check: Check,
+    /// Why the rule cannot be kept.
+    exception: Option<String>,
 }
 
 enum Check {
@@ -213,7 +242,9 @@ impl Case {
 
     fn into_trial(self, name: String) -> Trial {
         match self.check {
-            Check::Run(check) => Trial::test(name, move || Ok(guarded(&check)?)),
+            Check::Run(check) => {
+                Trial::ignorable_test(name, move || Ok(judge(guarded(&check), self.exception)?))
+            }
             Check::Absent(why) => {
                 Trial::ignorable_test(name, move || Ok(judge_absence(&why, all_are_required())?))
             }
@@ -229,6 +260,16 @@ impl fmt::Debug for Case {
 
 fn guarded(check: &impl Fn() -> Result<(), Failure>) -> Result<(), Failure> {
     catch_unwind(AssertUnwindSafe(check)).unwrap_or_else(|panic| Err(Failure::of_panic(&*panic)))
+}
+
+fn judge(result: Result<(), Failure>, exception: Option<String>) -> Result<Completion, Failure> {
+    match (result, exception) {
+        (result, None) => result.map(|()| Completion::Completed),
+        (Err(_), Some(why)) => Ok(Completion::ignored_with(why)),
+        (Ok(()), Some(why)) => Err(Failure(format!(
+            "the rule is kept, so it needs no exception any more: {why}"
+        ))),
+    }
 }
 
 fn judge_absence(why: &str, all_are_required: bool) -> Result<Completion, Failure> {
@@ -259,6 +300,15 @@ mod tests {
         );
         let failed = judge_absence("no server", true).err().unwrap();
         assert!(failed.to_string().starts_with("no server, and"), "{failed}");
+    }
+
+    #[test]
+    fn an_excepted_rule_is_ignored_with_its_reason_while_it_is_broken() {
+        let broken = || Err(Failure::new("broken"));
+        let judged = judge(broken(), Some("cannot".to_owned()));
+        assert!(matches!(judged, Ok(Completion::Ignored { reason: Some(why) }) if why == "cannot"));
+        assert!(judge(Ok(()), Some("cannot".to_owned())).is_err());
+        assert!(judge(broken(), None).is_err());
     }
 
     #[test]

@@ -7,10 +7,13 @@ use anysession_rocket::anysession::Sessions;
 use anysession_rocket::{Session, SessionFairing};
 use anysession_testkit::{Suite, probe};
 use rocket::config::Shutdown;
-use rocket::http::Status;
+use rocket::futures::{SinkExt, StreamExt};
 use rocket::http::uri::Origin;
+use rocket::http::{ContentType, Status};
+use rocket::response::stream::ByteStream;
 use rocket::response::{self, Responder};
 use rocket::{Build, Config, Request, Response, Rocket, get, routes};
+use rocket_ws::{Channel, Message, WebSocket};
 use tracing_log::LogTracer;
 use tracing_log::log::LevelFilter;
 
@@ -24,7 +27,7 @@ pub fn app(sessions: SessionFairing, address: SocketAddr) -> Rocket<Build> {
     // What Rocket says goes where everything else goes, instead of to standard output.
     let _taken = LogTracer::init_with_filter(LevelFilter::Info);
     rocket::custom(config)
-        .mount("/", routes![none, answer])
+        .mount("/", routes![none, stream, events, socket, answer])
         .attach(sessions)
 }
 
@@ -67,8 +70,45 @@ fn none() -> &'static str {
 
 #[get("/<_..>")]
 async fn answer(session: Session, uri: &Origin<'_>) -> Answer {
-    let query = uri.query().map_or("", |query| query.as_str());
-    Answer(probe::answer(&session, uri.path().as_str(), query).await)
+    Answer(probe::answer(&session, uri.path().as_str(), query(uri)).await)
+}
+
+#[get("/stream/<_..>")]
+fn stream(session: Session, uri: &Origin<'_>) -> (ContentType, ByteStream![String]) {
+    (ContentType::Plain, chunks(&session, uri))
+}
+
+#[get("/events/<_..>")]
+fn events(session: Session, uri: &Origin<'_>) -> (ContentType, ByteStream![String]) {
+    (ContentType::EventStream, chunks(&session, uri))
+}
+
+fn chunks(session: &Session, uri: &Origin<'_>) -> ByteStream![String] {
+    let mut chunks = probe::stream(session, uri.path().as_str(), query(uri));
+    ByteStream! {
+        while let Some(chunk) = chunks.next().await {
+            yield chunk;
+        }
+    }
+}
+
+#[get("/socket/<_..>")]
+fn socket(session: Session, uri: &Origin<'_>, socket: WebSocket) -> Channel<'static> {
+    let conversation = probe::socket(&session, uri.path().as_str());
+    socket.channel(move |mut socket| {
+        Box::pin(async move {
+            while let Some(message) = socket.next().await {
+                if let Message::Text(text) = message? {
+                    socket.send(conversation.reply(&text).await.into()).await?;
+                }
+            }
+            Ok(())
+        })
+    })
+}
+
+fn query<'u>(uri: &'u Origin<'_>) -> &'u str {
+    uri.query().map_or("", |query| query.as_str())
 }
 
 struct Answer(probe::Answer);

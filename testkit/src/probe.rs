@@ -30,7 +30,7 @@
 //! | `/end/{handle}` | ends one of them | `true` or `false` |
 //! | `/revoke-others` `/end-all` | ends the user's other sessions, or all | number of others ended |
 //! | `/recent/{seconds}` | `require_recent` | `ok` |
-//! | `/do/{step}/…` | get, set, remove, clear, logout, regenerate, login, flash, one after the other | `ok` |
+//! | `/do/{step}/…` | get, set, remove, clear, logout, regenerate, login, flash, save, one after the other | `ok` |
 //! | `/headers` | reads, and answers as with `?headers` | the keys |
 //!
 //! Every route that takes the session heeds these in its query:

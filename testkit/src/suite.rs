@@ -38,38 +38,37 @@ impl Suite {
             cases: vec![Case {
                 rule: "is_absent",
                 check: Check::Absent(why.into()),
-                exception: None,
             }],
         }
     }
 
-    /// A rule that the subject cannot keep, and why: write it down where its users look. The trial is run and then
-    /// ignored with this reason; it fails if the rule is kept after all.
+    /// Leaves one trial out that asks for what the subject cannot have by its nature, and says why. It counts as ignored,
+    /// under its name and with the reason.
     ///
     /// ```
-    /// # use std::sync::Arc;
-    /// # use anysession::Store;
-    /// # use anysession_testkit::{ReferenceStore, store_suite};
-    /// # let open = || async { Arc::new(ReferenceStore::new()) as Arc<dyn Store> };
-    /// let suite = store_suite("mine", open)
-    ///     .except("payloads_come_back_byte_for_byte", "the backend keeps 4 KiB at most");
+    /// # use anysession::Sessions;
+    /// # use anysession_testkit::adapter_suite;
+    /// # fn serve(_: Sessions, _: std::net::SocketAddr) {}
+    /// let suite = adapter_suite("mine", serve).except(
+    ///     "the_crumbs_of_an_http_2_request_are_all_read",
+    ///     "it serves HTTP/2 over TLS only",
+    /// );
     /// ```
     ///
     /// # Panics
     ///
-    /// If the suite has no such rule.
-    #[must_use]
+    /// If there is no such trial.
     pub fn except(mut self, rule: &str, why: impl Into<String>) -> Self {
-        let case = self.cases.iter_mut().find(|case| case.rule == rule);
-        let Some(case) = case else {
-            panic!("{} has no rule {rule:?}", self.subject);
-        };
-        case.exception = Some(why.into());
+        let mut cases = self.cases.iter_mut();
+        match cases.find(|case| case.rule == rule) {
+            Some(case) => case.check = Check::Inapplicable(why.into()),
+            None => panic!("{} has no trial {rule}", self.subject),
+        }
         self
     }
 
     /// Runs every trial, one after the other, and gives what became of each: for tests of the suite itself, and for
-    /// runners of another kind. Absent subjects have no outcome.
+    /// runners of another kind. Absent subjects have no outcome, nor have trials that were left out.
     ///
     /// ```
     /// # use std::sync::Arc;
@@ -86,7 +85,8 @@ impl Suite {
         self.cases.iter().filter_map(Case::outcome).collect()
     }
 
-    /// Runs the trial of one rule alone. `None` if there is no such trial, or its subject is absent.
+    /// Runs the trial of one rule alone. `None` if there is no such trial, if it was left out, or if its
+    /// subject is absent.
     pub fn outcome_of(&self, rule: &str) -> Option<Outcome> {
         let mut cases = self.cases.iter();
         cases.find(|case| case.rule == rule)?.outcome()
@@ -125,7 +125,6 @@ impl Suite {
         self.cases.push(Case {
             rule,
             check: Check::Run(Box::new(check)),
-            exception: None,
         });
     }
 }
@@ -220,13 +219,12 @@ const PATIENCE: Duration = Duration::from_secs(120);
 struct Case {
     rule: &'static str,
     check: Check,
-    /// Why the rule cannot be kept.
-    exception: Option<String>,
 }
 
 enum Check {
     Run(Box<dyn Fn() -> Result<(), Failure> + Send + Sync>),
     Absent(String),
+    Inapplicable(String),
 }
 
 impl Case {
@@ -236,17 +234,18 @@ impl Case {
                 rule: self.rule,
                 result: guarded(check),
             }),
-            Check::Absent(_) => None,
+            Check::Absent(_) | Check::Inapplicable(_) => None,
         }
     }
 
     fn into_trial(self, name: String) -> Trial {
         match self.check {
-            Check::Run(check) => {
-                Trial::ignorable_test(name, move || Ok(judge(guarded(&check), self.exception)?))
-            }
+            Check::Run(check) => Trial::test(name, move || Ok(guarded(&check)?)),
             Check::Absent(why) => {
                 Trial::ignorable_test(name, move || Ok(judge_absence(&why, all_are_required())?))
+            }
+            Check::Inapplicable(why) => {
+                Trial::ignorable_test(name, move || Ok(Completion::ignored_with(why)))
             }
         }
     }
@@ -260,16 +259,6 @@ impl fmt::Debug for Case {
 
 fn guarded(check: &impl Fn() -> Result<(), Failure>) -> Result<(), Failure> {
     catch_unwind(AssertUnwindSafe(check)).unwrap_or_else(|panic| Err(Failure::of_panic(&*panic)))
-}
-
-fn judge(result: Result<(), Failure>, exception: Option<String>) -> Result<Completion, Failure> {
-    match (result, exception) {
-        (result, None) => result.map(|()| Completion::Completed),
-        (Err(_), Some(why)) => Ok(Completion::ignored_with(why)),
-        (Ok(()), Some(why)) => Err(Failure(format!(
-            "the rule is kept, so it needs no exception any more: {why}"
-        ))),
-    }
 }
 
 fn judge_absence(why: &str, all_are_required: bool) -> Result<Completion, Failure> {
@@ -300,15 +289,6 @@ mod tests {
         );
         let failed = judge_absence("no server", true).err().unwrap();
         assert!(failed.to_string().starts_with("no server, and"), "{failed}");
-    }
-
-    #[test]
-    fn an_excepted_rule_is_ignored_with_its_reason_while_it_is_broken() {
-        let broken = || Err(Failure::new("broken"));
-        let judged = judge(broken(), Some("cannot".to_owned()));
-        assert!(matches!(judged, Ok(Completion::Ignored { reason: Some(why) }) if why == "cannot"));
-        assert!(judge(Ok(()), Some("cannot".to_owned())).is_err());
-        assert!(judge(broken(), None).is_err());
     }
 
     #[test]

@@ -22,6 +22,12 @@ pub(super) async fn act(session: &Session, path: &str, query: &Query<'_>) -> Act
     match *parts.as_slice() {
         ["get", k] => text(&show(session.get(k)?)),
         ["incr", k] => text(&session.update(k, |n: &mut u64| *n += 1)?),
+        ["do", ref steps @ ..] => {
+            for step in steps {
+                take_step(session, step).await?;
+            }
+            ok()
+        }
         ["renew", k, v] => {
             session.regenerate_id()?;
             session.save().await?;
@@ -117,13 +123,12 @@ fn change(session: &Session, parts: &[&str]) -> Result<bool, Refusal> {
             Err(Error::TooLarge { .. }) => return Err(Refusal::TooLarge),
             inserted => inserted?,
         },
-        ["do", ref steps @ ..] => steps.iter().try_for_each(|step| take_step(session, step))?,
         _ => return Ok(false),
     }
     Ok(true)
 }
 
-fn take_step(session: &Session, step: &str) -> Result<(), Refusal> {
+async fn take_step(session: &Session, step: &str) -> Result<(), Refusal> {
     match step {
         "get" => drop(session.get::<Value>("k")?),
         "set" => session.insert("k", "v")?,
@@ -133,6 +138,7 @@ fn take_step(session: &Session, step: &str) -> Result<(), Refusal> {
         "regenerate" => session.regenerate_id()?,
         "login" => session.log_in("somebody")?,
         "flash" => session.flash("info", "hello")?,
+        "save" => session.save().await?,
         _ => return Err(Refusal::unreadable("a step", step)),
     }
     Ok(())

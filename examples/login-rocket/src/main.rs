@@ -9,7 +9,7 @@ use login_pages::{
     Account, Choice, Credentials, Device, Problem, SignIn, Theme, device_name, is_from_here,
 };
 use rocket::fairing::AdHoc;
-use rocket::figment::providers::Env;
+use rocket::figment::providers::{Env, Serialized};
 use rocket::form::Form;
 use rocket::http::{ContentType, Header, Status};
 use rocket::outcome::Outcome;
@@ -23,8 +23,8 @@ const VISITS: Key<u64> = Key::new("visits");
 #[launch]
 fn rocket() -> _ {
     let figment = rocket::Config::figment()
-        .merge(("port", 3000))
-        .merge(Env::raw().only(&["PORT"]));
+        .merge(Serialized::default("port", 3000))
+        .merge(Env::raw().only(&["PORT"]).global());
 
     // What Rocket.toml says under [default.session] wins over this, and what the SESSION_* variables say over both.
     // Where there is HTTPS, leave `cookie_secure(false)` out.

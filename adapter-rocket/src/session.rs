@@ -54,7 +54,7 @@ async fn load(request: &Request<'_>) -> Result<anysession::Session, SessionError
         let jar: Vec<_> = (request.cookies().iter())
             .map(|cookie| format!("{}={}", cookie.name(), cookie.value()))
             .collect();
-        slot.open(jar.iter().map(|line| line.as_bytes()))
+        slot.open(jar.iter().map(String::as_bytes))
     };
     slot.load(claim).await.map_err(|error| {
         request.local_cache(|| LoadFailed(true));

@@ -1,4 +1,9 @@
 //! What is Rocket's own: the launch and its configuration, catchers, and other fairings.
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "Rocket hands guards over by value"
+)]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod catchers;
 mod configuration;

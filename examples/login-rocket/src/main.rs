@@ -1,5 +1,9 @@
 //! Sign in, sign out and what lies between, to be copied. The pages and their forms are in `login-pages`.
 #![expect(clippy::print_stdout, reason = "says which address to open")]
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "Rocket hands guards over by value"
+)]
 
 use std::error::Error;
 

@@ -1,4 +1,8 @@
 //! The probe on Rocket; its routes are those of [`anysession_testkit::probe`].
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "Rocket hands guards over by value"
+)]
 
 use std::io::Cursor;
 use std::net::SocketAddr;

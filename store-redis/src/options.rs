@@ -29,11 +29,10 @@ pub enum Durability {
     /// The master's answer is enough. A failover may undo the writes of the last moment before it, a log-out too.
     #[default]
     Acknowledged,
-    /// A write that replaces a session, and a deletion, answer Ok only when a replica has them. So a log-out, or an id
-    /// that was replaced, cannot come back by a failover; an error says that it might. Creations and new deadlines do not
-    /// wait: what a failover can take from them is a session that nobody ended.
+    /// A write and a deletion answer Ok only when a replica has them too, so that a failover to it undoes neither a
+    /// log-out nor a change of id. An error says that it might. New deadlines alone do not wait.
     ///
-    /// It costs a second connection, which waits for replicas (`WAIT`) while reads go on beside it.
+    /// It costs a second connection, on which writes wait for the replica (`WAIT`) while reads go on beside it.
     Replicated,
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anysession::{
     Deletion, Entry, Expect, Store, StoreError, StoreKey, Stored, Timestamp, Version, Write,
@@ -35,6 +36,16 @@ struct Inner {
     names: Names,
     versions: Versions,
     options: RedisOptions,
+}
+
+impl Inner {
+    /// The way of a write that is to last, and how long it waits for a replica.
+    fn durable(&self) -> (&Link, Option<Duration>) {
+        match &self.waiting {
+            Some(waiting) => (waiting, Some(self.options.timeout)),
+            None => (&self.link, None),
+        }
+    }
 }
 
 impl RedisStore {
@@ -200,7 +211,7 @@ impl RedisStore {
         entry: &Entry,
         now: Timestamp,
     ) -> Result<Write, Failure> {
-        let Inner { link, names, .. } = &*self.0;
+        let names = &self.0.names;
         let expected = match expect {
             Expect::Absent => None,
             Expect::Version(version) => match Stamp::of(version) {
@@ -233,11 +244,7 @@ impl RedisStore {
             };
             (index::add(names, key, owner, deadline, now), order)
         });
-        // A creation that a failover undoes is a session that nobody ended, so it does not wait.
-        let (link, wait) = match &self.0.waiting {
-            Some(waiting) if expected.is_some() => (waiting, Some(self.0.options.timeout)),
-            _ => (link, None),
-        };
+        let (link, wait) = self.0.durable();
         match link.run(put, indexed, wait).await? {
             true => Ok(Write::Done(stamp.into())),
             false => Ok(Write::Conflict),
@@ -286,10 +293,7 @@ impl Store for RedisStore {
         let Some(stamp) = Stamp::of(version) else {
             return Ok(Deletion::Conflict);
         };
-        let (link, wait) = match &self.0.waiting {
-            Some(waiting) => (waiting, Some(self.0.options.timeout)),
-            None => (&self.0.link, None),
-        };
+        let (link, wait) = self.0.durable();
         let delete = scripts::delete(self.0.names.record(key), &stamp.version);
         match self.bounded("delete", link.run(delete, None, wait)).await? {
             true => Ok(Deletion::Done),

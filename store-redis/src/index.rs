@@ -69,6 +69,9 @@ pub(crate) async fn list(link: &Link, names: &Names, user: &str) -> Result<Vec<S
     if !stale.is_empty() {
         prune(link, &index, &stale).await;
     }
+    // A record that cannot be read may have been entered under several marks.
+    keys.sort_unstable();
+    keys.dedup();
     Ok(keys)
 }
 

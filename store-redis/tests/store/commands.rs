@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use anysession::{Deletion, Store, Version};
+use anysession::{Deletion, Store};
 use anysession_redis::{RedisOptions, RedisStore};
 use anysession_testkit::servers::{Proxy, Redis, RedisCluster};
 
@@ -157,8 +157,10 @@ pub(crate) async fn a_server_that_forgot_its_scripts_learns_them_again() {
 
 /// Every script is known after this, and every connection made.
 async fn warm(store: &dyn Store) {
-    let (key, version) = create(store, of_user("warm", "")).await;
-    let version: Version = update(store, &key, &version, of_user("warm", "")).await;
+    // In a Cluster the index of another user may be on another node.
+    let user = format!("warm-{}", new_key());
+    let (key, version) = create(store, of_user(&user, "")).await;
+    let version = update(store, &key, &version, of_user(&user, "")).await;
     store.touch(&key, &version, LATER, NOW).await.unwrap();
     store.delete(&key, &version).await.unwrap();
     store.load(&new_key()).await.unwrap();

@@ -20,7 +20,7 @@ pub(crate) async fn a_client_of_the_application_will_do() {
         server
             .command(&["KEYS", "app:*"])
             .unwrap()
-            .contains("app:session:")
+            .contains("app:user:")
     );
 }
 

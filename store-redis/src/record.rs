@@ -147,3 +147,66 @@ impl<'a> Head<'a> {
         Some(head)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use anysession::Version;
+
+    use super::*;
+
+    fn record(user: Option<&str>) -> (Stamp, Entry, Vec<u8>) {
+        let version = [2; VERSION_LEN];
+        let stamp = Stamp {
+            version,
+            owner: user.map(|user| Owner::new([3; VERSION_LEN], user.as_bytes())),
+        };
+        let entry = Entry {
+            payload: Bytes::from_static(b"payload"),
+            deadline: Timestamp::from_millis(1 << 42),
+            user: user.map(Into::into),
+        };
+        let bytes = encode(&stamp, &entry).unwrap();
+        (stamp, entry, bytes)
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        for user in [None, Some(""), Some("ada"), Some("Ünïcode \0 日本語")] {
+            let (stamp, entry, bytes) = record(user);
+            let version = Version::from(stamp);
+            assert_eq!(decode(bytes.clone()), Some(Stored { entry, version }));
+            // The scripts find these by their places.
+            assert_eq!((bytes[0], &bytes[1..9]), (1, &[2; 8][..]));
+            assert_eq!(bytes[9..17], (1u64 << 42).to_be_bytes());
+        }
+    }
+
+    #[test]
+    fn a_record_that_was_cut_off_is_none() {
+        let (_, _, bytes) = record(Some("ada"));
+        for len in 0..owner_len(3) {
+            assert_eq!(decode(bytes[..len].to_vec()), None, "{len}");
+        }
+        let foreign = [&[2], &bytes[1..]].concat();
+        assert_eq!(decode(foreign), None);
+    }
+
+    #[test]
+    fn the_beginning_of_a_record_tells_whose_it_is() {
+        let (_, _, bytes) = record(Some("ada"));
+        let mark = |user: &str| mark_of(&bytes[..owner_len(user.len()).min(bytes.len())], user);
+        assert_eq!(mark("ada"), Some([3; VERSION_LEN]));
+        for other in ["", "ad", "adam", "bob"] {
+            assert_eq!(mark(other), None, "{other}");
+        }
+        assert_eq!(mark_of(&record(None).2, "ada"), None);
+    }
+
+    #[test]
+    fn a_deadline_is_clamped_to_what_redis_can_hold() {
+        let millis = |deadline: u64| Deadline::from(Timestamp::from_millis(deadline));
+        assert_eq!(millis(0).removal(), Deadline::LAG);
+        assert_eq!(millis(u64::MAX), millis(Deadline::LAST));
+        assert!(i64::try_from(millis(u64::MAX).removal()).is_ok());
+    }
+}

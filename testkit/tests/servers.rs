@@ -2,13 +2,42 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::process::ExitCode;
 use std::time::Duration;
 
-use anysession_testkit::servers::{Conduct, Proxy, Redis, RedisCluster, RedisSentinels};
+use anysession_testkit::Suite;
+use anysession_testkit::servers::{Conduct, Proxy, Redis, RedisCluster, RedisSentinels, find};
+use libtest_mimic::{Arguments, Trial};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-#[test]
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let trial = |name: &str, test: fn()| {
+        Trial::test(name, move || {
+            test();
+            Ok(())
+        })
+    };
+    let mut trials = vec![trial("a_proxy_behaves_as_told", a_proxy_behaves_as_told)];
+    match find("redis-server", "redis-server") {
+        Err(absent) => trials.extend(Suite::absent("redis", absent.to_string()).into_trials()),
+        Ok(_) => trials.extend([
+            trial(
+                "a_killed_redis_with_an_append_only_file_has_lost_nothing",
+                a_killed_redis_with_an_append_only_file_has_lost_nothing,
+            ),
+            trial("a_redis_speaks_tls", a_redis_speaks_tls),
+            trial("a_slot_moves_with_its_keys", a_slot_moves_with_its_keys),
+            trial(
+                "sentinels_replace_a_dead_master",
+                sentinels_replace_a_dead_master,
+            ),
+        ]),
+    }
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
 fn a_killed_redis_with_an_append_only_file_has_lost_nothing() {
     let mut redis = Redis::setup()
         .append_only()
@@ -22,14 +51,12 @@ fn a_killed_redis_with_an_append_only_file_has_lost_nothing() {
     assert_eq!(redis.command(&["GET", "key"]).unwrap(), "value");
 }
 
-#[test]
 fn a_redis_speaks_tls() {
     let redis = Redis::setup().tls().unix_socket().start().unwrap();
     assert_eq!(redis.command(&["PING"]).unwrap(), "PONG");
     assert!(redis.socket().exists());
 }
 
-#[test]
 fn a_slot_moves_with_its_keys() {
     let mut cluster = RedisCluster::start().unwrap();
     cluster.add_node().unwrap();
@@ -44,7 +71,6 @@ fn a_slot_moves_with_its_keys() {
     );
 }
 
-#[test]
 fn sentinels_replace_a_dead_master() {
     let mut sentinels = RedisSentinels::start().unwrap();
     let port = sentinels.master_port().unwrap();
@@ -57,8 +83,11 @@ fn sentinels_replace_a_dead_master() {
     );
 }
 
-#[tokio::test]
-async fn a_proxy_behaves_as_told() {
+fn a_proxy_behaves_as_told() {
+    tokio::runtime::Runtime::new().unwrap().block_on(proxy());
+}
+
+async fn proxy() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let echo = listener.local_addr().unwrap();
     tokio::spawn(async move {
@@ -77,6 +106,10 @@ async fn a_proxy_behaves_as_told() {
     for silent in [Conduct::SwallowRequests, Conduct::SwallowAnswers] {
         proxy.set(silent);
         assert_eq!(ask(&mut client).await, None);
+        proxy.set(Conduct::Pass);
+        assert_eq!(ask(&mut client).await, None);
+        client = TcpStream::connect(proxy.address()).await.unwrap();
+        assert_eq!(ask(&mut client).await, Some(4));
     }
     proxy.set(Conduct::CutAnswersAfter(6));
     assert_eq!(ask(&mut client).await, Some(4));

@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use anysession::{Entry, Expect, Location, Store, StoreKey, Stored, Timestamp, Version, Write};
+use anysession::{
+    Deletion, Entry, Expect, Location, Store, StoreKey, Stored, Timestamp, Version, Write,
+};
 use anysession_redis::DRIVER;
 use anysession_testkit::Suite;
 use anysession_testkit::servers::find;
@@ -98,6 +100,10 @@ pub(crate) async fn update(
 ) -> Version {
     let expect = Expect::Version(version.clone());
     done(store.put(key, expect, entry, NOW).await.unwrap())
+}
+
+pub(crate) async fn delete(store: &dyn Store, key: &StoreKey, version: &Version) {
+    assert_eq!(store.delete(key, version).await.unwrap(), Deletion::Done);
 }
 
 pub(crate) async fn load(store: &dyn Store, key: &StoreKey) -> Stored {

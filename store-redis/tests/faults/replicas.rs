@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anysession::{Deletion, Expect, Store, Write};
+use anysession::{Deletion, Expect, Write};
 use anysession_testkit::servers::{Redis, RedisSentinels};
 use tokio::time::Instant;
 
@@ -96,18 +96,14 @@ pub(crate) async fn a_master_that_was_stopped_comes_back_as_a_replica_and_is_not
 
     sentinels.servers()[0].program().signal("CONT").unwrap();
     let started = Instant::now();
-    let becomes_replica = || {
-        tokio::task::block_in_place(|| sentinels.servers()[0].command(&["ROLE"]))
-            .is_ok_and(|role| role.starts_with("slave"))
-    };
-    let mut becomes_replica = becomes_replica;
     loop {
+        let role = tokio::task::block_in_place(|| sentinels.servers()[0].command(&["ROLE"]));
         let stored = load(&*store, &key).await;
         assert_eq!(
             (stored.entry.payload.as_ref(), &stored.version),
             (&b"after"[..], &version)
         );
-        if becomes_replica() {
+        if role.is_ok_and(|role| role.starts_with("slave")) {
             break;
         }
         assert!(

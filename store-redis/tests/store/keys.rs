@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use anysession::{Deletion, Entry, Expect, Store, Timestamp, Write};
+use anysession::{Deletion, Entry, Expect, Timestamp, Write};
 use anysession_testkit::servers::Redis;
 
-use crate::common::{LATER, NOW, create, done, entry, load, new_key, of_user, open, update};
+use crate::common::{
+    LATER, NOW, create, delete, done, entry, load, new_key, of_user, open, update,
+};
 
 /// How long Redis keeps a record beyond its deadline, in milliseconds.
 const LAG: u64 = 300_000;
@@ -89,7 +91,7 @@ pub(crate) async fn a_server_clock_that_is_off_changes_no_answer() {
             ..of_user("ada", "d")
         };
         let version = done(store.put(&key, Expect::Absent, anew, longer).await.unwrap());
-        store.delete(&key, &version).await.unwrap();
+        delete(&*store, &key, &version).await;
     }
 }
 
@@ -232,10 +234,12 @@ pub(crate) async fn the_index_of_a_user_expires_with_the_last_session() {
         deadline: now + Duration::from_secs(5),
         ..of_user("ada", "z")
     };
-    store
-        .put(&new_key(), Expect::Absent, last, now)
-        .await
-        .unwrap();
+    done(
+        store
+            .put(&new_key(), Expect::Absent, last, now)
+            .await
+            .unwrap(),
+    );
     assert_eq!(server.command(&["ZCARD", names.trim()]).unwrap(), "2");
     assert_eq!(of_ada(&server), LATER.as_millis() + 90_000 + LAG);
 }
@@ -244,7 +248,7 @@ pub(crate) async fn the_index_is_pruned_when_it_is_read() {
     let server = Redis::setup().start().unwrap();
     let store = open(&server.url()).await;
     let (deleted, version) = create(&*store, of_user("ada", "x")).await;
-    store.delete(&deleted, &version).await.unwrap();
+    delete(&*store, &deleted, &version).await;
     let (moved, version) = create(&*store, of_user("ada", "x")).await;
     let names = server.command(&["KEYS", "anysession:user:*"]).unwrap();
     let entries = || server.command(&["ZCARD", names.trim()]).unwrap();

@@ -21,9 +21,10 @@ pub enum Conduct {
     Delay(Duration),
     /// Each connection breaks after so many further bytes of answers, and so may be cut inside one.
     CutAnswersAfter(usize),
-    /// Requests vanish: the server never sees them, and the client hears nothing.
+    /// Requests vanish: the server never sees them, and the client hears nothing. A connection that lost something stays
+    /// silent for ever.
     SwallowRequests,
-    /// Requests are carried out, but their answers vanish.
+    /// Requests are carried out, but their answers vanish; otherwise the same.
     SwallowAnswers,
     /// Open connections are cut, and new ones are closed as soon as they are made.
     Refuse,
@@ -123,11 +124,12 @@ async fn requests(
     round_trips: &AtomicUsize,
 ) {
     let mut buffer = vec![0; 1 << 16];
+    let mut swallowed = false;
     while let Ok(read @ 1..) = from.read(&mut buffer).await {
         if !asked.swap(true, Ordering::Relaxed) {
             round_trips.fetch_add(1, Ordering::Relaxed);
         }
-        let swallowed = *conduct.borrow() == Conduct::SwallowRequests;
+        swallowed |= *conduct.borrow() == Conduct::SwallowRequests;
         if !swallowed && to.write_all(&buffer[..read]).await.is_err() {
             return;
         }
@@ -141,19 +143,22 @@ async fn answers(
     asked: &AtomicBool,
 ) {
     let mut buffer = vec![0; 1 << 16];
-    let mut passed = 0;
+    let (mut passed, mut swallowed) = (0, false);
     while let Ok(read @ 1..) = from.read(&mut buffer).await {
         asked.store(false, Ordering::Relaxed);
         let conduct = *conduct.borrow();
         let mut wanted = read;
+        swallowed |= matches!(conduct, Conduct::SwallowRequests | Conduct::SwallowAnswers);
+        if swallowed {
+            continue;
+        }
         match conduct {
-            Conduct::SwallowRequests | Conduct::SwallowAnswers => continue,
             Conduct::Delay(delay) => tokio::time::sleep(delay).await,
             Conduct::CutAnswersAfter(limit) => {
                 wanted = read.min(limit.saturating_sub(passed));
                 passed += wanted;
             }
-            Conduct::Pass | Conduct::Refuse => passed = 0,
+            _ => passed = 0,
         }
         if to.write_all(&buffer[..wanted]).await.is_err() || wanted < read {
             return;

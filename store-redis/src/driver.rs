@@ -1,6 +1,5 @@
 //! Opening the store by a configured location.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,11 +7,12 @@ use anysession::{ConnectError, Driver, Location, Store};
 use redis::cluster::ClusterClientBuilder;
 use redis::io::tcp::TcpSettings;
 use redis::{
-    Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo, IntoConnectionInfo,
-    RedisConnectionInfo, RedisResult, TlsCertificates,
+    Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo, RedisResult,
+    TlsCertificates,
 };
 
 use crate::address::{Address, Host, Place, SCHEMES};
+use crate::certificates;
 use crate::error::{Failure, Secrets};
 use crate::options::{Durability, RedisOptions};
 use crate::sentinel::{Login, Sentinels};
@@ -45,29 +45,13 @@ async fn connect(location: Location) -> Result<Arc<dyn Store>, ConnectError> {
     location.check_options(NAME, OPTIONS)?;
     let options = options(&location)?;
     let Address { place, login } = Address::parse(location.base()).map_err(failed)?;
-    let is_socket = matches!(place, Place::Socket { .. });
-    let certificates = certificates(&location, place.is_encrypted()).await?;
-    let only_for = |option: &str, fits: bool, expected: &str| match location.option(option) {
-        Some(_) if !fits => Err(bad(option, expected)),
-        _ => Ok(()),
-    };
-    let is_sentinel = matches!(place, Place::Sentinels { .. });
-    only_for(
-        "database",
-        is_socket,
-        "a socket; other urls name the database in their path",
-    )?;
-    for option in ["sentinel_user", "sentinel_password"] {
-        only_for(
-            option,
-            is_sentinel,
-            "a url that begins with redis-sentinel:// or rediss-sentinel://",
-        )?;
-    }
-    let secrets = Secrets::new([
+    check_fit(&location, &place)?;
+    let certificates = certificates::read(&location, place.is_encrypted()).await?;
+    let passwords = [
         login.password.as_deref(),
         location.option("sentinel_password"),
-    ]);
+    ];
+    let secrets = Secrets::new(passwords);
     let refused = |error| failed(Failure::connecting(&error, &secrets));
 
     let opened = match place {
@@ -76,29 +60,17 @@ async fn connect(location: Location) -> Result<Arc<dyn Store>, ConnectError> {
             tls,
             database,
         } => {
-            let info = info(address(host, tls), &login, database).map_err(refused)?;
-            let client = client(info, certificates).map_err(refused)?;
-            RedisStore::from_client(client, options).await
+            let client = client(address(host, tls), &login, database, certificates);
+            RedisStore::from_client(client.map_err(refused)?, options).await
         }
         Place::Socket { path } => {
-            let database = match location.option("database") {
-                None => 0,
-                Some(number) => (number.parse()).map_err(|_| bad("database", "a number from 0"))?,
-            };
-            let info = info(ConnectionAddr::Unix(path), &login, database).map_err(refused)?;
-            let client = client(info, None).map_err(refused)?;
-            RedisStore::from_client(client, options).await
+            let address = ConnectionAddr::Unix(path);
+            let client = client(address, &login, database_of_socket(&location)?, None);
+            RedisStore::from_client(client.map_err(refused)?, options).await
         }
         Place::Cluster { hosts, tls } => {
-            let nodes: RedisResult<Vec<_>> = (hosts.into_iter())
-                .map(|host| info(address(host, tls), &login, 0))
-                .collect();
-            let mut builder = ClusterClientBuilder::new(nodes.map_err(refused)?)
-                .tcp_settings(TcpSettings::default().set_nodelay(true));
-            if let Some(certificates) = certificates {
-                builder = builder.certs(certificates);
-            }
-            RedisStore::from_cluster(builder, options).await
+            let builder = cluster(hosts, tls, &login, certificates);
+            RedisStore::from_cluster(builder.map_err(refused)?, options).await
         }
         Place::Sentinels {
             hosts,
@@ -107,21 +79,42 @@ async fn connect(location: Location) -> Result<Arc<dyn Store>, ConnectError> {
             database,
         } => {
             let own = |option| location.option(option).map(str::to_owned);
+            let sentinels = Login {
+                user: own("sentinel_user"),
+                password: own("sentinel_password"),
+            };
             let sentinels = Sentinels {
                 addresses: hosts.into_iter().map(|host| address(host, tls)).collect(),
                 service,
                 database,
                 servers: login,
-                sentinels: Login {
-                    user: own("sentinel_user"),
-                    password: own("sentinel_password"),
-                },
+                sentinels,
                 certificates,
             };
             RedisStore::from_sentinels(sentinels, options).await
         }
     };
     Ok(Arc::new(opened.map_err(failed)?))
+}
+
+/// Refuses options that would have no effect here.
+fn check_fit(location: &Location, place: &Place) -> Result<(), ConnectError> {
+    let refuse = |option, expected| match location.option(option) {
+        Some(_) => Err(bad(option, expected)),
+        None => Ok(()),
+    };
+    if !matches!(place, Place::Socket { .. }) {
+        refuse(
+            "database",
+            "a socket; other urls name the database in their path",
+        )?;
+    }
+    if !matches!(place, Place::Sentinels { .. }) {
+        let expected = "a url that begins with redis-sentinel:// or rediss-sentinel://";
+        refuse("sentinel_user", expected)?;
+        refuse("sentinel_password", expected)?;
+    }
+    Ok(())
 }
 
 fn options(location: &Location) -> Result<RedisOptions, ConnectError> {
@@ -161,53 +154,10 @@ fn duration(location: &Location, option: &'static str) -> Result<Option<Duration
     }
 }
 
-/// The certificates of `ca`, `cert` and `key`, which are files in PEM.
-async fn certificates(
-    location: &Location,
-    encrypted: bool,
-) -> Result<Option<TlsCertificates>, ConnectError> {
-    let root_cert = file(location, "ca", encrypted).await?;
-    let client_cert = file(location, "cert", encrypted).await?;
-    let client_key = file(location, "key", encrypted).await?;
-    let client_tls = match (client_cert, client_key) {
-        (Some(client_cert), Some(client_key)) => Some(ClientTlsConfig {
-            client_cert,
-            client_key,
-        }),
-        (None, None) => None,
-        (Some(_), None) => return Err(bad("cert", "a key beside it")),
-        (None, Some(_)) => return Err(bad("key", "a cert beside it")),
-    };
-    if encrypted {
-        // An application that has chosen a provider has done so by now. Without any, TLS would panic.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-    }
-    Ok(
-        (client_tls.is_some() || root_cert.is_some()).then_some(TlsCertificates {
-            client_tls,
-            root_cert,
-        }),
-    )
-}
-
-async fn file(
-    location: &Location,
-    option: &'static str,
-    encrypted: bool,
-) -> Result<Option<Vec<u8>>, ConnectError> {
-    let Some(path) = location.option(option).map(PathBuf::from) else {
-        return Ok(None);
-    };
-    if !encrypted {
-        return Err(bad(
-            option,
-            "a url that begins with rediss, without which nothing is encrypted",
-        ));
-    }
-    let read = tokio::task::spawn_blocking(move || std::fs::read(path)).await;
-    let read = read.map_err(std::io::Error::other).and_then(|read| read);
-    let expected = |error| format!("a file in PEM that can be read: {error}");
-    read.map(Some).map_err(|error| bad(option, expected(error)))
+fn database_of_socket(location: &Location) -> Result<i64, ConnectError> {
+    let number = location.option("database").unwrap_or("0").parse();
+    let number = number.ok().filter(|number| *number >= 0);
+    number.ok_or_else(|| bad("database", "a number from 0"))
 }
 
 fn address((host, port): Host, tls: bool) -> ConnectionAddr {
@@ -220,6 +170,36 @@ fn address((host, port): Host, tls: bool) -> ConnectionAddr {
             tls_params: None,
         },
     }
+}
+
+fn client(
+    address: ConnectionAddr,
+    login: &Login,
+    database: i64,
+    certificates: Option<TlsCertificates>,
+) -> RedisResult<Client> {
+    let info = info(address, login, database)?;
+    match certificates {
+        Some(certificates) => Client::build_with_tls(info, certificates),
+        None => Client::open(info),
+    }
+}
+
+fn cluster(
+    hosts: Vec<Host>,
+    tls: bool,
+    login: &Login,
+    certificates: Option<TlsCertificates>,
+) -> RedisResult<ClusterClientBuilder> {
+    let nodes = hosts
+        .into_iter()
+        .map(|host| info(address(host, tls), login, 0));
+    let builder = ClusterClientBuilder::new(nodes.collect::<RedisResult<Vec<_>>>()?)
+        .tcp_settings(TcpSettings::default().set_nodelay(true));
+    Ok(match certificates {
+        Some(certificates) => builder.certs(certificates),
+        None => builder,
+    })
 }
 
 fn info(address: ConnectionAddr, login: &Login, database: i64) -> RedisResult<ConnectionInfo> {
@@ -235,13 +215,6 @@ fn info(address: ConnectionAddr, login: &Login, database: i64) -> RedisResult<Co
     Ok(info.set_redis_settings(redis).set_tcp_settings(tcp))
 }
 
-fn client(info: ConnectionInfo, certificates: Option<TlsCertificates>) -> RedisResult<Client> {
-    match certificates {
-        Some(certificates) => Client::build_with_tls(info, certificates),
-        None => Client::open(info),
-    }
-}
-
 impl Place {
     fn is_encrypted(&self) -> bool {
         match self {
@@ -253,7 +226,7 @@ impl Place {
     }
 }
 
-fn bad(option: &str, expected: impl Into<String>) -> ConnectError {
+pub(crate) fn bad(option: &str, expected: impl Into<String>) -> ConnectError {
     ConnectError::BadOption {
         driver: NAME,
         option: option.to_owned(),

@@ -78,12 +78,14 @@
 //! error of a write says that it may be undone; it is not said of reads, which may see a write that no replica has yet.
 
 mod address;
+mod certificates;
 mod driver;
 mod error;
 mod index;
 mod link;
 mod names;
 mod node;
+mod open;
 mod options;
 mod reconnecting;
 mod record;

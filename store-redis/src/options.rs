@@ -32,7 +32,8 @@ pub enum Durability {
     /// A write and a deletion answer Ok only when a replica has them too, so that a failover to it undoes neither a
     /// log-out nor a change of id. An error says that it might. New deadlines alone do not wait.
     ///
-    /// It costs a second connection, on which writes wait for the replica (`WAIT`) while reads go on beside it.
+    /// It costs a second connection, on which writes wait for the replica (`WAIT`) one after the other, while reads go on
+    /// beside it.
     Replicated,
 }
 

@@ -6,7 +6,7 @@ use anysession::{Deletion, Expect, Store, StoreError};
 use anysession_testkit::servers::{Redis, RedisCluster};
 use tokio::time::Instant;
 
-use crate::common::{LATER, NOW, chain, create, entry, load, new_key, of_user, open};
+use crate::common::{LATER, NOW, chain, create, entry, load, new_key, of_user, open, update};
 
 /// The limits that the tests set, together, and what a busy machine may add.
 const BOUND: Duration = Duration::from_millis(500 + 500 + 1000);
@@ -57,6 +57,47 @@ pub(crate) async fn an_outage_of_a_cluster_costs_bounded_time_and_is_over_within
         recovers(&*store, &new_key()).await;
     }
     create(&*store, of_user("ada", "x")).await;
+}
+
+pub(crate) async fn a_node_that_dies_is_replaced_by_its_replica() {
+    let mut cluster = RedisCluster::start().unwrap();
+    let url = format!("redis-cluster://{}?{LIMITS}", cluster.addresses());
+    let store = open(&url).await;
+    let mut sessions = Vec::new();
+    for number in 0..30 {
+        sessions.push(create(&*store, of_user("ada", &number.to_string())).await);
+    }
+    cluster.add_node().unwrap();
+    let master = cluster.nodes()[0].command(&["CLUSTER", "MYID"]).unwrap();
+    let replica = &mut cluster.nodes()[3];
+    // Refused until the nodes have told each other who they are.
+    replica
+        .await_that(&["CLUSTER", "REPLICATE", &master], |answer| answer == "OK")
+        .unwrap();
+    replica
+        .await_that(&["INFO", "replication"], |info| {
+            info.contains("master_link_status:up")
+        })
+        .unwrap();
+
+    cluster.nodes()[0].program().kill();
+    cluster.nodes()[3]
+        .await_that(&["ROLE"], |role| role.starts_with("master"))
+        .unwrap();
+    for node in &mut cluster.nodes()[1..] {
+        node.await_that(&["CLUSTER", "INFO"], |info| {
+            info.contains("cluster_state:ok")
+        })
+        .unwrap();
+    }
+    for (key, version) in &sessions {
+        recovers(&*store, key).await;
+        update(&*store, key, version, of_user("ada", "again")).await;
+    }
+    assert_eq!(
+        store.keys_of_user("ada").await.unwrap().len(),
+        sessions.len()
+    );
 }
 
 pub(crate) async fn a_server_that_is_full_says_so_and_loses_nothing() {

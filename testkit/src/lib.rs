@@ -37,6 +37,7 @@ mod reference;
 #[cfg(feature = "servers")]
 pub mod servers;
 mod store;
+mod storm;
 mod suite;
 
 pub use adapter::{adapter_suite, adapter_suite_on};
@@ -45,4 +46,5 @@ pub use faulty::{Call, Counts, Fault, FaultyStore, Verb};
 pub use gate::{Gate, Stopped};
 pub use reference::ReferenceStore;
 pub use store::{LAST_EXACT_DEADLINE, store_suite};
+pub use storm::{Keeps, Report, Storm};
 pub use suite::{Failure, Outcome, Suite, run};

@@ -1,14 +1,20 @@
 //! What the tests need besides Rust, and how it is had on Debian.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::Command;
 
 use crate::run;
 
 /// A program that tests start, and the Debian package that holds it.
-const NEEDED: [(&str, &str); 3] = [
+const NEEDED: [(&str, &str); 9] = [
     ("chromium", "chromium"),
     ("chromedriver", "chromium-driver"),
+    ("mariadbd", "mariadb-server"),
+    ("nginx", "nginx-light"),
+    ("openssl", "openssl"),
+    ("initdb", "postgresql"),
+    ("redis-server", "redis-server"),
+    ("setpriv", "util-linux"),
     ("strace", "strace"),
 ];
 
@@ -41,17 +47,13 @@ pub(crate) fn install_missing() -> Result<(), String> {
 
 fn missing() -> Vec<&'static str> {
     let absent = |program: &str| {
-        let folders = [
-            "/usr/local/sbin",
-            "/usr/local/bin",
-            "/usr/sbin",
-            "/usr/bin",
-            "/sbin",
-            "/bin",
-        ];
-        !folders
-            .iter()
-            .any(|folder| Path::new(folder).join(program).exists())
+        let folders = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"].map(PathBuf::from);
+        // PostgreSQL's own programs are in a folder for each of its versions.
+        let versions = std::fs::read_dir("/usr/lib/postgresql")
+            .into_iter()
+            .flatten();
+        let versions = versions.flatten().map(|version| version.path().join("bin"));
+        !(folders.into_iter().chain(versions)).any(|folder| folder.join(program).exists())
     };
     NEEDED
         .iter()

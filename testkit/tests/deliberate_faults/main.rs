@@ -5,7 +5,9 @@ mod broken;
 use std::sync::Arc;
 
 use anysession::Store;
-use anysession_testkit::{Outcome, Suite, store_suite};
+use anysession_testkit::{
+    Failure, Fault, FaultyStore, Keeps, Outcome, Report, Storm, Suite, Verb, store_suite,
+};
 
 use broken::{BrokenStore, Flaw};
 
@@ -31,6 +33,55 @@ fn every_flaw_is_found_by_the_trial_of_its_rule() {
         }
     }
     assert!(unnoticed.is_empty(), "{unnoticed:#?}");
+}
+
+/// What breaks a promise to visitors shows in the history of a storm, too; conditions that only a store's own trials try
+/// do not.
+#[test]
+fn a_storm_finds_what_loses_writes_or_brings_sessions_back() {
+    for flaw in [
+        Flaw::LoadIsCached,
+        Flaw::PutIgnoresTheVersion,
+        Flaw::PutLooksThenWrites,
+        Flaw::UpdateCreates,
+        Flaw::DeleteDoesNothing,
+    ] {
+        let anomaly = storm_on(Arc::new(BrokenStore::new(flaw))).expect_err(&format!("{flaw:?}"));
+        println!("{flaw:?}: {anomaly}");
+    }
+}
+
+#[test]
+fn a_storm_on_a_sound_store_finds_nothing() {
+    let report = storm_on(Arc::new(BrokenStore::new(Flaw::None))).expect("no anomaly");
+    println!("{report}");
+    assert!(
+        report.conflicts > 0 && report.undecided == 0 && report.refused > 0,
+        "{report}"
+    );
+}
+
+#[test]
+fn a_storm_takes_what_failed_for_undecided() {
+    let store = FaultyStore::new(Arc::new(BrokenStore::new(Flaw::None)));
+    for _ in 0..30 {
+        for verb in [Verb::Put, Verb::Delete] {
+            store.after(10, verb, Fault::FailBefore);
+            store.after(10, verb, Fault::FailAfter);
+        }
+    }
+    let report = storm_on(Arc::new(store)).expect("no anomaly");
+    println!("{report}");
+    assert!(report.undecided > 0, "{report}");
+}
+
+fn storm_on(store: Arc<dyn Store>) -> Result<Report, Failure> {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let storm = Storm::on([store]);
+        storm.rage(4_000).await;
+        storm.judge(Keeps::Everything).await
+    })
 }
 
 /// The other way round: for every rule there is a flaw that its trial finds.

@@ -8,8 +8,20 @@ use tokio::process::{Child, Command};
 
 use crate::Result;
 
-/// A running login-axum, in a folder of its own. It is killed when this is dropped.
+/// The program of a login example.
+#[derive(Clone, Copy)]
+pub(crate) struct Example(pub(crate) &'static str);
+
+impl Example {
+    /// Starts it on a free port.
+    pub(crate) async fn start(self) -> Result<Server> {
+        Server::listen(self, TempDir::new()?, "0").await
+    }
+}
+
+/// A running example, in a folder of its own. It is killed when this is dropped.
 pub(crate) struct Server {
+    example: Example,
     process: Child,
     folder: TempDir,
     /// Without a slash at its end.
@@ -17,20 +29,15 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts it on a free port.
-    pub(crate) async fn start() -> Result<Self> {
-        Server::listen(TempDir::new()?, "0").await
-    }
-
     /// Kills it as `kill -9` does, and starts it anew in its folder and on its port.
     pub(crate) async fn kill_and_restart(mut self) -> Result<Self> {
         self.process.kill().await?;
         let (_, port) = self.address.rsplit_once(':').ok_or("no port")?;
-        Server::listen(self.folder, port).await
+        Server::listen(self.example, self.folder, port).await
     }
 
-    async fn listen(folder: TempDir, port: &str) -> Result<Self> {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_login-axum"))
+    async fn listen(example: Example, folder: TempDir, port: &str) -> Result<Self> {
+        let mut process = Command::new(example.0)
             .current_dir(folder.path())
             .env_clear()
             .env("PORT", port)
@@ -46,12 +53,13 @@ impl Server {
                 // The rest of what it says must find a reader too.
                 tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
                 return Ok(Server {
+                    example,
                     process,
                     folder,
                     address,
                 });
             }
         }
-        Err("login-axum ended without saying where it listens".into())
+        Err(format!("{} ended without saying where it listens", example.0).into())
     }
 }

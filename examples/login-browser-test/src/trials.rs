@@ -1,51 +1,13 @@
-//! login-axum as people use it: with a browser, Debian's Chromium.
+//! What people do with a login example. Each function is a trial.
 
-mod chromium;
-mod server;
-
-use std::future::Future;
-use std::path::Path;
-use std::process::ExitCode;
-use std::time::Duration;
-
-use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use tempfile::TempDir;
 
-use chromium::Browser;
-use server::Server;
+use crate::Result;
+use crate::chromium::Browser;
+use crate::server::{Example, Server};
 
-type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
-
-/// Each function is a trial of its name.
-macro_rules! trials {
-    ($($test:ident),* $(,)?) => { vec![$(trial(stringify!($test), $test)),*] };
-}
-
-fn main() -> ExitCode {
-    let mut arguments = Arguments::from_args();
-    // Each trial runs a browser of its own, or two.
-    arguments.test_threads.get_or_insert(2);
-    let trials = trials![
-        a_reload_counts_up,
-        a_wrong_password_is_told_once,
-        signing_in_changes_the_id,
-        the_theme_survives_sign_in_and_restart,
-        unremembered_it_ends_with_the_browser,
-        remembered_it_outlives_the_browser,
-        signing_out_in_one_tab_ends_the_other,
-        back_shows_nothing_after_signing_out,
-        one_device_ends_another,
-        one_device_ends_all_others,
-        it_survives_a_killed_server,
-        it_works_without_javascript,
-        forms_of_other_sites_are_refused,
-        what_a_user_types_is_escaped,
-    ];
-    libtest_mimic::run(&arguments, trials).exit_code()
-}
-
-async fn a_reload_counts_up() -> Result {
-    let (server, profile) = (Server::start().await?, TempDir::new()?);
+pub(crate) async fn a_reload_counts_up(example: Example) -> Result {
+    let (server, profile) = (example.start().await?, TempDir::new()?);
     let browser = Browser::open(profile.path()).await?;
     sign_in(&browser, &server, "Ada", Remember::No).await?;
     browser.expect("#visits", &["1"]).await?;
@@ -55,8 +17,8 @@ async fn a_reload_counts_up() -> Result {
     browser.quit().await
 }
 
-async fn a_wrong_password_is_told_once() -> Result {
-    let (server, profile) = (Server::start().await?, TempDir::new()?);
+pub(crate) async fn a_wrong_password_is_told_once(example: Example) -> Result {
+    let (server, profile) = (example.start().await?, TempDir::new()?);
     let browser = Browser::open(profile.path()).await?;
     browser.goto(&server.address).await?;
     fill_in(&browser, "Ada", "guessed", Remember::No).await?;
@@ -69,8 +31,8 @@ async fn a_wrong_password_is_told_once() -> Result {
     browser.quit().await
 }
 
-async fn signing_in_changes_the_id() -> Result {
-    let (server, profile) = (Server::start().await?, TempDir::new()?);
+pub(crate) async fn signing_in_changes_the_id(example: Example) -> Result {
+    let (server, profile) = (example.start().await?, TempDir::new()?);
     let browser = Browser::open(profile.path()).await?;
     browser.goto(&server.address).await?;
     assert_eq!(
@@ -95,8 +57,8 @@ async fn signing_in_changes_the_id() -> Result {
     browser.quit().await
 }
 
-async fn the_theme_survives_sign_in_and_restart() -> Result {
-    let (server, profile) = (Server::start().await?, TempDir::new()?);
+pub(crate) async fn the_theme_survives_sign_in_and_restart(example: Example) -> Result {
+    let (server, profile) = (example.start().await?, TempDir::new()?);
     let browser = Browser::open(profile.path()).await?;
     browser.goto(&server.address).await?;
     browser.click("[name=theme][value=dark]").await?;
@@ -124,8 +86,8 @@ async fn the_theme_survives_sign_in_and_restart() -> Result {
     browser.quit().await
 }
 
-async fn unremembered_it_ends_with_the_browser() -> Result {
-    let (server, profile) = (Server::start().await?, TempDir::new()?);
+pub(crate) async fn unremembered_it_ends_with_the_browser(example: Example) -> Result {
+    let (server, profile) = (example.start().await?, TempDir::new()?);
     let browser = Browser::open(profile.path()).await?;
     sign_in(&browser, &server, "Ada", Remember::No).await?;
     browser
@@ -143,8 +105,8 @@ async fn unremembered_it_ends_with_the_browser() -> Result {
     browser.quit().await
 }
 
-async fn remembered_it_outlives_the_browser() -> Result {
-    let (server, profile) = (Server::start().await?, TempDir::new()?);
+pub(crate) async fn remembered_it_outlives_the_browser(example: Example) -> Result {
+    let (server, profile) = (example.start().await?, TempDir::new()?);
     let browser = Browser::open(profile.path()).await?;
     sign_in(&browser, &server, "Ada", Remember::Yes).await?;
     browser.expect("#visits", &["1"]).await?;
@@ -159,8 +121,8 @@ async fn remembered_it_outlives_the_browser() -> Result {
     browser.quit().await
 }
 
-async fn signing_out_in_one_tab_ends_the_other() -> Result {
-    let (server, profile) = (Server::start().await?, TempDir::new()?);
+pub(crate) async fn signing_out_in_one_tab_ends_the_other(example: Example) -> Result {
+    let (server, profile) = (example.start().await?, TempDir::new()?);
     let browser = Browser::open(profile.path()).await?;
     sign_in(&browser, &server, "Ada", Remember::Yes).await?;
     browser.open_tab().await?;
@@ -177,8 +139,8 @@ async fn signing_out_in_one_tab_ends_the_other() -> Result {
     browser.quit().await
 }
 
-async fn back_shows_nothing_after_signing_out() -> Result {
-    let (server, profile) = (Server::start().await?, TempDir::new()?);
+pub(crate) async fn back_shows_nothing_after_signing_out(example: Example) -> Result {
+    let (server, profile) = (example.start().await?, TempDir::new()?);
     let browser = Browser::open(profile.path()).await?;
     sign_in(&browser, &server, "Ada", Remember::No).await?;
     browser.goto("data:text/html,elsewhere").await?;
@@ -193,8 +155,8 @@ async fn back_shows_nothing_after_signing_out() -> Result {
     browser.quit().await
 }
 
-async fn one_device_ends_another() -> Result {
-    let (server, profiles) = (Server::start().await?, [TempDir::new()?, TempDir::new()?]);
+pub(crate) async fn one_device_ends_another(example: Example) -> Result {
+    let (server, profiles) = (example.start().await?, [TempDir::new()?, TempDir::new()?]);
     let here = Browser::open(profiles[0].path()).await?;
     let there = Browser::open(profiles[1].path()).await?;
     sign_in(&there, &server, "Ada", Remember::Yes).await?;
@@ -215,8 +177,8 @@ async fn one_device_ends_another() -> Result {
     here.quit().await
 }
 
-async fn one_device_ends_all_others() -> Result {
-    let (server, profiles) = (Server::start().await?, [TempDir::new()?, TempDir::new()?]);
+pub(crate) async fn one_device_ends_all_others(example: Example) -> Result {
+    let (server, profiles) = (example.start().await?, [TempDir::new()?, TempDir::new()?]);
     let here = Browser::open(profiles[0].path()).await?;
     let there = Browser::open(profiles[1].path()).await?;
     sign_in(&there, &server, "Ada", Remember::Yes).await?;
@@ -235,8 +197,8 @@ async fn one_device_ends_all_others() -> Result {
     here.quit().await
 }
 
-async fn it_survives_a_killed_server() -> Result {
-    let (server, profile) = (Server::start().await?, TempDir::new()?);
+pub(crate) async fn it_survives_a_killed_server(example: Example) -> Result {
+    let (server, profile) = (example.start().await?, TempDir::new()?);
     let browser = Browser::open(profile.path()).await?;
     sign_in(&browser, &server, "Ada", Remember::No).await?;
     browser.expect("#visits", &["1"]).await?;
@@ -247,8 +209,8 @@ async fn it_survives_a_killed_server() -> Result {
     browser.quit().await
 }
 
-async fn it_works_without_javascript() -> Result {
-    let (server, profile) = (Server::start().await?, TempDir::new()?);
+pub(crate) async fn it_works_without_javascript(example: Example) -> Result {
+    let (server, profile) = (example.start().await?, TempDir::new()?);
     let browser = Browser::open_without_scripts(profile.path()).await?;
     browser
         .goto("data:text/html,<title>off</title><script>document.title='on'</script>")
@@ -266,8 +228,8 @@ async fn it_works_without_javascript() -> Result {
     browser.quit().await
 }
 
-async fn forms_of_other_sites_are_refused() -> Result {
-    let (server, profile) = (Server::start().await?, TempDir::new()?);
+pub(crate) async fn forms_of_other_sites_are_refused(example: Example) -> Result {
+    let (server, profile) = (example.start().await?, TempDir::new()?);
     let browser = Browser::open(profile.path()).await?;
     let foreign_form = format!(
         "data:text/html,<form method=post action={}/sign-in>\
@@ -282,8 +244,8 @@ async fn forms_of_other_sites_are_refused() -> Result {
     browser.quit().await
 }
 
-async fn what_a_user_types_is_escaped() -> Result {
-    let (server, profile) = (Server::start().await?, TempDir::new()?);
+pub(crate) async fn what_a_user_types_is_escaped(example: Example) -> Result {
+    let (server, profile) = (example.start().await?, TempDir::new()?);
     let browser = Browser::open(profile.path()).await?;
     let name = "<b>Bobby</b> & \"Söhne\"";
     sign_in(&browser, &server, name, Remember::No).await?;
@@ -313,45 +275,4 @@ async fn fill_in(browser: &Browser, name: &str, password: &str, remember: Rememb
         browser.click("#remember").await?;
     }
     browser.click("#sign-in").await
-}
-
-/// A test that needs the browser: without it, ignored with the reason, or failed where everything has to be there.
-fn trial<F>(name: &str, test: fn() -> F) -> Trial
-where
-    F: Future<Output = Result> + 'static,
-{
-    Trial::ignorable_test(name, move || {
-        let missing = ["chromium", "chromedriver"]
-            .into_iter()
-            .find(|program| !is_on_path(program));
-        match missing.map(|program| format!("{program} is not on the PATH")) {
-            None => run(test()),
-            Some(why) if variable("ANYSESSION_REQUIRE_ALL").is_none() => {
-                Ok(Completion::ignored_with(why))
-            }
-            Some(why) => Err(format!("{why}, and ANYSESSION_REQUIRE_ALL is set").into()),
-        }
-    })
-}
-
-fn run(test: impl Future<Output = Result>) -> std::result::Result<Completion, Failed> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let bounded = async { tokio::time::timeout(Duration::from_secs(120), test).await };
-    runtime.block_on(bounded)??;
-    Ok(Completion::Completed)
-}
-
-fn is_on_path(program: &str) -> bool {
-    let path = variable("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| Path::new(&folder).join(program).is_file())
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "not a session's setting, but the test's"
-)]
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok()
 }

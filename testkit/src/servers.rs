@@ -5,11 +5,15 @@
 //! is in a static is never dropped, and its folder stays behind.
 
 mod program;
+mod proxy;
+mod redis;
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 
 pub use program::{Program, ServerError};
+pub use proxy::{Conduct, Proxy};
+pub use redis::{Redis, RedisCluster, RedisSentinels, RedisSetup};
 
 /// A port that is free now.
 ///

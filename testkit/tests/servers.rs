@@ -4,7 +4,9 @@
 
 use std::time::Duration;
 
-use anysession_testkit::servers::{Conduct, Proxy, Redis, RedisCluster, RedisSentinels};
+use anysession_testkit::servers::{
+    Conduct, MariaDb, Postgres, Proxy, Redis, RedisCluster, RedisSentinels,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -96,4 +98,23 @@ async fn ask(client: &mut TcpStream) -> Option<usize> {
     let _ = client.write_all(b"ping").await;
     let read = tokio::time::timeout(Duration::from_millis(300), client.read(&mut answer));
     read.await.ok().map(Result::unwrap_or_default)
+}
+
+#[test]
+fn a_postgres_is_there_again_after_a_crash() {
+    let mut postgres = Postgres::setup().durable().start().unwrap();
+    postgres.query("CREATE TABLE t AS SELECT 7 AS n").unwrap();
+    postgres.restart_immediately().unwrap();
+    assert_eq!(postgres.query("SELECT n FROM t").unwrap(), "7");
+    assert!(postgres.query("SELECT no").is_err());
+}
+
+#[test]
+fn a_mariadb_is_there_again_after_a_crash() {
+    let mut mariadb = MariaDb::setup().durable().start().unwrap();
+    mariadb.query("CREATE TABLE app.t AS SELECT 7 AS n").unwrap();
+    mariadb.program().kill();
+    assert!(mariadb.query("SELECT 1").is_err());
+    mariadb.restart().unwrap();
+    assert_eq!(mariadb.query("SELECT n FROM app.t").unwrap(), "7");
 }

@@ -13,6 +13,17 @@ fn main() -> ExitCode {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let postgres = Postgres::setup().start();
     let mariadb = MariaDb::setup().start();
+    // Nothing that the store does may hang on how a server is set up: its time zone, how strictly it keeps
+    // transactions apart, or whether it cuts values off that are too long.
+    let odd_postgres = Postgres::setup()
+        .setting("timezone", "Asia/Kathmandu")
+        .setting("default_transaction_isolation", "serializable")
+        .start();
+    let odd_mariadb = MariaDb::setup()
+        .setting("default-time-zone", "+05:45")
+        .setting("transaction-isolation", "SERIALIZABLE")
+        .setting("sql-mode", "")
+        .start();
     run([
         sqlite(folder.path(), "sqlite", "full"),
         sqlite(folder.path(), "sqlite_relaxed", "relaxed"),
@@ -20,15 +31,21 @@ fn main() -> ExitCode {
             let store = SqliteStore::connect("sqlite://:memory:").await;
             Arc::new(store.expect("memory needs nothing")) as Arc<dyn Store>
         }),
-        on_server("postgres", &postgres, Postgres::url, |url| async move {
-            let store = PostgresStore::connect(&url).await;
-            Arc::new(store.expect("the server is up")) as Arc<dyn Store>
-        }),
-        on_server("mariadb", &mariadb, MariaDb::url, |url| async move {
-            let store = MySqlStore::connect(&url).await;
-            Arc::new(store.expect("the server is up")) as Arc<dyn Store>
-        }),
+        on_server("postgres", &postgres, Postgres::url, open_postgres),
+        on_server("mariadb", &mariadb, MariaDb::url, open_mysql),
+        on_server("postgres_set_up_oddly", &odd_postgres, Postgres::url, open_postgres),
+        on_server("mariadb_set_up_oddly", &odd_mariadb, MariaDb::url, open_mysql),
     ])
+}
+
+async fn open_postgres(url: String) -> Arc<dyn Store> {
+    let store = PostgresStore::connect(&url).await;
+    Arc::new(store.expect("the server is up"))
+}
+
+async fn open_mysql(url: String) -> Arc<dyn Store> {
+    let store = MySqlStore::connect(&url).await;
+    Arc::new(store.expect("the server is up"))
 }
 
 fn sqlite(folder: &Path, name: &str, durability: &str) -> Suite {

@@ -109,12 +109,27 @@ where
     query::<DB>(statement, values).fetch_all(connection).await
 }
 
-/// A column of a row, or that it holds something else than this store writes there.
+/// A column of a row that must be there, or that it holds something else than this store writes.
 pub(crate) fn column<'r, DB, T>(
     row: &'r DB::Row,
     position: usize,
     otherwise: &'static str,
 ) -> Result<T, Failure>
+where
+    DB: Database,
+    T: Decode<'r, DB> + Type<DB>,
+    usize: ColumnIndex<DB::Row>,
+{
+    // Asked for directly, SQLite makes 0 of a NULL.
+    nullable::<DB, T>(row, position, otherwise)?.ok_or(Failure::Unreadable(otherwise))
+}
+
+/// A column of a row that may be NULL.
+pub(crate) fn nullable<'r, DB, T>(
+    row: &'r DB::Row,
+    position: usize,
+    otherwise: &'static str,
+) -> Result<Option<T>, Failure>
 where
     DB: Database,
     T: Decode<'r, DB> + Type<DB>,

@@ -13,7 +13,9 @@ pub(crate) enum Failure {
         "no connection was free within {0:?}: the database is slow, or `pool` is too small for this load"
     )]
     AllBusy(Duration),
-    #[error("the database did not answer within {0:?}; a write may have been carried out all the same")]
+    #[error(
+        "the database did not answer within {0:?}; a write may have been carried out all the same"
+    )]
     NoAnswer(Duration),
     #[error("the connection was lost; a write may have been carried out all the same")]
     Lost(#[source] Cause),
@@ -21,9 +23,13 @@ pub(crate) enum Failure {
     Full(#[source] Cause),
     #[error("the database rolled the statement back, again and again, in favour of others")]
     RolledBack(#[source] Cause),
-    #[error("the table does not exist; create it with the schema of this crate, or set create_table=auto")]
+    #[error(
+        "the table does not exist; create it with the schema of this crate, or set create_table=auto"
+    )]
     NoTable(#[source] Cause),
-    #[error("the table is not as the schema of this crate says; rename it, or name another one with `table`")]
+    #[error(
+        "the table is not as the schema of this crate says; rename it, or name another one with `table`"
+    )]
     WrongTable(#[source] Cause),
     #[error("the database refused the statement")]
     Refused(#[source] Cause),

@@ -10,7 +10,7 @@ use sqlx::mysql::{
 };
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _, MySql};
 
-use crate::backend::{self, Backend, Value, column};
+use crate::backend::{self, Backend, Value, column, nullable};
 use crate::connections::Connections;
 use crate::driver::{boxed, check_scheme, on_pool, open, wrong_url};
 use crate::error::{Failure, Meaning};
@@ -95,20 +95,13 @@ async fn connect(location: &Location) -> Result<MySqlStore, ConnectError> {
     location.check_options(NAME, OPTIONS)?;
     check_scheme(location, NAME, SCHEMES, FORM)?;
     let settings = Settings::of(location, NAME)?;
-    let connections = Connections::own(
-        options(location)?,
-        settings.pool,
-        settings.acquire_timeout,
-    );
+    let connections = Connections::own(options(location)?, settings.pool, settings.acquire_timeout);
     let connections = Arc::new(connections);
     open(settings, Arc::clone(&connections), connections, None).await
 }
 
 fn options(location: &Location) -> Result<MySqlConnectOptions, ConnectError> {
-    let base: MySqlConnectOptions = location
-        .base()
-        .parse()
-        .map_err(|_| wrong_url(NAME, FORM))?;
+    let base: MySqlConnectOptions = location.base().parse().map_err(|_| wrong_url(NAME, FORM))?;
     let mut options = base.disable_statement_logging();
     let given = Options {
         location,
@@ -187,7 +180,7 @@ impl Backend for MySql {
 
     fn stored(row: &MySqlRow) -> Result<Stored, Failure> {
         let not_utf8 = |_| Failure::Unreadable(": its user is no UTF-8");
-        let user: Option<Vec<u8>> = column::<MySql, _>(row, 3, ": its user is not binary")?;
+        let user: Option<Vec<u8>> = nullable::<MySql, _>(row, 3, ": its user is not binary")?;
         rows::stored(
             column::<MySql, _>(row, 0, ": its version is no bigint")?,
             column::<MySql, _>(row, 1, ": its payload is not binary")?,

@@ -4,12 +4,10 @@ use std::sync::Arc;
 
 use anysession::{ConnectError, Driver, Location, StoreError, StoreKey, Stored};
 use sqlx::error::DatabaseError;
-use sqlx::postgres::{
-    PgConnectOptions, PgConnection, PgPool, PgQueryResult, PgRow, PgSslMode,
-};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgQueryResult, PgRow, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _, Postgres};
 
-use crate::backend::{self, Backend, Value, column};
+use crate::backend::{self, Backend, Value, column, nullable};
 use crate::connections::Connections;
 use crate::driver::{boxed, check_scheme, on_pool, open, wrong_url};
 use crate::error::{Failure, Meaning};
@@ -34,7 +32,8 @@ const OPTIONS: &[&str] = &[
     "host",
     "application_name",
 ];
-const FORM: &str = "postgres://user:password@host:5432/database, special characters percent-encoded";
+const FORM: &str =
+    "postgres://user:password@host:5432/database, special characters percent-encoded";
 
 /// The type `postgres`: a URL such as `postgres://user:password@host:5432/database`. [The front page](crate#options)
 /// lists its options.
@@ -95,20 +94,13 @@ async fn connect(location: &Location) -> Result<PostgresStore, ConnectError> {
     location.check_options(NAME, OPTIONS)?;
     check_scheme(location, NAME, SCHEMES, FORM)?;
     let settings = Settings::of(location, NAME)?;
-    let connections = Connections::own(
-        options(location)?,
-        settings.pool,
-        settings.acquire_timeout,
-    );
+    let connections = Connections::own(options(location)?, settings.pool, settings.acquire_timeout);
     let connections = Arc::new(connections);
     open(settings, Arc::clone(&connections), connections, None).await
 }
 
 fn options(location: &Location) -> Result<PgConnectOptions, ConnectError> {
-    let base: PgConnectOptions = location
-        .base()
-        .parse()
-        .map_err(|_| wrong_url(NAME, FORM))?;
+    let base: PgConnectOptions = location.base().parse().map_err(|_| wrong_url(NAME, FORM))?;
     let mut options = base.disable_statement_logging();
     let given = Options {
         location,
@@ -190,7 +182,7 @@ impl Backend for Postgres {
             column::<Postgres, _>(row, 0, ": its version is no bigint")?,
             column::<Postgres, _>(row, 1, ": its payload is no bytea")?,
             column::<Postgres, _>(row, 2, ": its deadline is no bigint")?,
-            column::<Postgres, _>(row, 3, ": its user is no text")?,
+            nullable::<Postgres, _>(row, 3, ": its user is no text")?,
         )
     }
 

@@ -103,7 +103,10 @@ mod tests {
             assert_eq!(schema.matches(DEFAULT).count(), names);
             let renamed = table.rename(schema);
             assert!(!renamed.contains(DEFAULT));
-            assert_eq!(renamed.matches("\"web").count() + renamed.matches("`web").count(), names);
+            assert_eq!(
+                renamed.matches("\"web").count() + renamed.matches("`web").count(),
+                names
+            );
         }
     }
 }

@@ -110,7 +110,17 @@ mod tests {
         assert_eq!(parse_duration("250ms"), Some(Duration::from_millis(250)));
         assert_eq!(parse_duration("2s"), Some(Duration::from_secs(2)));
         assert_eq!(parse_duration("1m"), Some(Duration::from_secs(60)));
-        for text in ["", "2", "s", "0s", "-1s", "1h", "2 s", "99999999999999999999s", "18446744073709551615m"] {
+        for text in [
+            "",
+            "2",
+            "s",
+            "0s",
+            "-1s",
+            "1h",
+            "2 s",
+            "99999999999999999999s",
+            "18446744073709551615m",
+        ] {
             assert_eq!(parse_duration(text), None, "{text:?}");
         }
     }

@@ -11,7 +11,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _, Sqlite};
 
-use crate::backend::{self, Backend, Value, column};
+use crate::backend::{self, Backend, Value, column, nullable};
 use crate::connections::Connections;
 use crate::driver::{boxed, failed, on_pool, open, wrong_url};
 use crate::error::{Failure, Meaning};
@@ -244,7 +244,7 @@ impl Backend for Sqlite {
             column::<Sqlite, _>(row, 0, ": its version is no number")?,
             column::<Sqlite, _>(row, 1, ": its payload is no blob")?,
             column::<Sqlite, _>(row, 2, ": its deadline is no number")?,
-            column::<Sqlite, _>(row, 3, ": its user is no text")?,
+            nullable::<Sqlite, _>(row, 3, ": its user is no text")?,
         )
     }
 

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use sqlx::{AssertSqlSafe, SqlStr, SqlSafeStr as _};
+use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
 
 use crate::schema::Table;
 
@@ -46,7 +46,8 @@ pub(crate) struct Statements {
     pub(crate) delete_expired: Statement,
 }
 
-const PROBE: &str = "SELECT session_key, version, payload, user_id, created, deadline FROM {table} WHERE 1 = 0";
+const PROBE: &str =
+    "SELECT session_key, version, payload, user_id, created, deadline FROM {table} WHERE 1 = 0";
 
 const LOAD: &str = "SELECT version, payload, deadline, user_id FROM {table} WHERE session_key = ?";
 

@@ -186,7 +186,10 @@ impl<DB: Backend> Inner<DB> {
     async fn keys_of_user(&self, user: &str) -> Result<Vec<StoreKey>, Failure> {
         let values = [Value::Text(Some(user))];
         let rows = self.fetch(&self.statements.keys_of_user, &values).await?;
-        Ok(rows.iter().filter_map(|row| readable(DB::key(row))).collect())
+        Ok(rows
+            .iter()
+            .filter_map(|row| readable(DB::key(row)))
+            .collect())
     }
 
     async fn delete_expired(&self, before: Timestamp, limit: usize) -> Result<usize, Failure> {

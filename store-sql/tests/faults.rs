@@ -11,102 +11,59 @@ mod common;
 mod servers;
 
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anysession::{Expect, Store, Timestamp, Write};
 use anysession_testkit::servers::{Conduct, MariaDb, Postgres, Proxy, ServerError};
-use anysession_testkit::{Keeps, Storm, Suite};
-use common::{LATER, NOW, block_on, chain, create, done, entry, key, load, timed};
+use anysession_testkit::{Keeps, Storm};
+use common::{LATER, NOW, chain, create, done, entry, key, load, timed};
 use libtest_mimic::{Arguments, Trial};
-use servers::{Server, open, try_open};
+use servers::{Server, open, trials_on, try_open};
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
-    // Each has the server for itself.
+    // What one does to its server would disturb the others.
     arguments.test_threads = Some(1);
-    let mut trials = trials(Postgres::setup().durable().start());
-    trials.extend(trials_of_mariadb());
+    let mut trials = faults(Postgres::setup().durable().start());
+    trials.extend(faults(MariaDb::setup().durable().start()));
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
-fn trials_of_mariadb() -> Vec<Trial> {
-    trials(MariaDb::setup().durable().start())
-}
-
-fn trials<S: Server>(server: Result<S, ServerError>) -> Vec<Trial> {
-    let server = match server {
-        Ok(server) => Arc::new(Mutex::new(server)),
-        Err(absent @ ServerError::Absent { .. }) => {
-            return Suite::absent(S::NAME, absent.to_string()).into_trials();
-        }
-        Err(broken) => panic!("{broken}"),
-    };
-    let trial = |name: &str, test: fn(Arc<Mutex<S>>)| {
-        let server = Arc::clone(&server);
-        Trial::test(format!("{}::{name}", S::NAME), move || {
-            test(server);
-            Ok(())
-        })
-    };
-    vec![
-        trial("a_server_that_crashes_in_a_storm_loses_nothing", |server| {
-            block_on(crashes_in_a_storm(server));
-        }),
-        trial("connections_that_are_ended_in_a_storm_lose_nothing", |server| {
-            block_on(ended_connections_in_a_storm(server));
-        }),
-        trial("a_restart_costs_a_reader_nothing_and_a_writer_one_error", |server| {
-            block_on(restart(&mut *lock(&server)));
-        }),
-        trial("a_server_that_is_down_costs_little_time", |server| {
-            block_on(down(&mut *lock(&server)));
-        }),
-        trial("a_server_that_hangs_costs_bounded_time_and_mixes_no_answers", |server| {
-            block_on(hangs(&*lock(&server)));
-        }),
-        trial("a_write_whose_answer_is_lost_is_made_once", |server| {
-            block_on(lost_answer(&*lock(&server)));
-        }),
-        trial("a_pool_of_two_stands_two_hundred_requests", |server| {
-            block_on(pool_of_two(&*lock(&server)));
-        }),
-        trial("a_request_that_is_given_up_takes_no_connection_with_it", |server| {
-            block_on(given_up(&*lock(&server)));
-        }),
-        trial("two_cleanups_at_once_delete_what_is_expired_and_nothing_else", |server| {
-            block_on(cleanup(&*lock(&server)));
-        }),
-        trial("a_cleanup_in_a_loop_spares_what_is_touched", |server| {
-            block_on(touched(&*lock(&server)));
-        }),
+fn faults<S: Server>(server: Result<S, ServerError>) -> Vec<Trial> {
+    trials_on![server;
+        a_server_that_crashes_in_a_storm_loses_nothing,
+        connections_that_are_ended_in_a_storm_lose_nothing,
+        a_restart_costs_a_reader_nothing_and_a_writer_one_error,
+        a_server_that_is_down_costs_little_time,
+        a_server_that_hangs_costs_bounded_time_and_mixes_no_answers,
+        a_write_whose_answer_is_lost_is_made_once,
+        a_pool_of_two_stands_two_hundred_requests,
+        a_request_that_is_given_up_takes_no_connection_with_it,
+        two_cleanups_at_once_delete_what_is_expired_and_nothing_else,
+        a_cleanup_in_a_loop_spares_what_is_touched,
     ]
 }
 
-fn lock<S>(server: &Mutex<S>) -> std::sync::MutexGuard<'_, S> {
-    server.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// Does something to the server, three times while the storm rages.
-async fn storm<S: Server>(server: Arc<Mutex<S>>, table: &str, hurt: fn(&mut S)) {
-    let url = lock(&server).url(&format!("table={table}&timeout=2s&acquire_timeout=1s"));
+async fn storm<S: Server>(server: &mut S, table: &str, hurt: fn(&mut S)) {
+    let url = server.url_with(&format!("table={table}&timeout=2s&acquire_timeout=1s"));
     let storm = Storm::on([open(&url).await, open(&url).await]);
-    let raging = storm.rage(6_000);
-    let hurting = tokio::task::spawn_blocking(move || {
+    // The requests are tasks of their own, so they go on while this one hurts the server.
+    let hurting = async {
         for _ in 0..3 {
-            pause(Duration::from_millis(400));
-            hurt(&mut *lock(&server));
+            tokio::time::sleep(Duration::from_millis(400)).await;
+            hurt(server);
         }
-    });
-    let ((), hurt) = tokio::join!(raging, hurting);
-    hurt.unwrap();
+    };
+    tokio::join!(storm.rage(6_000), hurting);
     let report = storm.judge(Keeps::Everything).await;
     let report = report.unwrap_or_else(|anomaly| panic!("{anomaly}"));
     println!("{}: {report}", S::NAME);
     assert!(report.conflicts > 0 && report.undecided > 0, "{report}");
 }
 
-async fn crashes_in_a_storm<S: Server>(server: Arc<Mutex<S>>) {
+async fn a_server_that_crashes_in_a_storm_loses_nothing<S: Server>(server: &mut S) {
     storm(server, "crashes", |server| {
         server.crash();
         server.come_back();
@@ -114,15 +71,15 @@ async fn crashes_in_a_storm<S: Server>(server: Arc<Mutex<S>>) {
     .await;
 }
 
-async fn ended_connections_in_a_storm<S: Server>(server: Arc<Mutex<S>>) {
+async fn connections_that_are_ended_in_a_storm_lose_nothing<S: Server>(server: &mut S) {
     storm(server, "ended", |server| {
         server.end_connections();
     })
     .await;
 }
 
-async fn restart<S: Server>(server: &mut S) {
-    let store = open(&server.url("table=restart")).await;
+async fn a_restart_costs_a_reader_nothing_and_a_writer_one_error<S: Server>(server: &mut S) {
+    let store = open(&server.url_with("table=restart")).await;
     let version = create(&*store, &key(1), entry("kept")).await;
     warm_up(&store).await;
 
@@ -154,8 +111,8 @@ async fn warm_up(store: &Arc<dyn Store>) {
     }
 }
 
-async fn down<S: Server>(server: &mut S) {
-    let url = server.url("table=down&timeout=2s&acquire_timeout=1s");
+async fn a_server_that_is_down_costs_little_time<S: Server>(server: &mut S) {
+    let url = server.url_with("table=down&timeout=2s&acquire_timeout=1s");
     let store = open(&url).await;
     create(&*store, &key(1), entry("kept")).await;
     server.crash();
@@ -170,16 +127,22 @@ async fn down<S: Server>(server: &mut S) {
     }
     let (opened, time) = timed(try_open(&url)).await;
     let error = chain(&opened.unwrap_err());
-    assert!(error.contains("is it running") && !error.contains("sesame"), "{error}");
+    assert!(
+        error.contains("is it running") && !error.contains("sesame"),
+        "{error}"
+    );
     assert!(time < short, "{time:?}");
     server.come_back();
     assert_eq!(load(&*store, &key(1)).await.entry, entry("kept"));
 }
 
-async fn hangs<S: Server>(server: &S) {
+async fn a_server_that_hangs_costs_bounded_time_and_mixes_no_answers<S: Server>(server: &mut S) {
     let proxy = Proxy::start(server.address()).await.unwrap();
     let url = server.url_at(proxy.address());
-    let store = open(&format!("{url}?table=hangs&timeout=400ms&acquire_timeout=300ms")).await;
+    let store = open(&format!(
+        "{url}?table=hangs&timeout=400ms&acquire_timeout=300ms"
+    ))
+    .await;
     for number in 0..8 {
         create(&*store, &key(number), entry(number.to_string())).await;
     }
@@ -204,7 +167,7 @@ async fn hangs<S: Server>(server: &S) {
     }
 }
 
-async fn lost_answer<S: Server>(server: &S) {
+async fn a_write_whose_answer_is_lost_is_made_once<S: Server>(server: &mut S) {
     let proxy = Proxy::start(server.address()).await.unwrap();
     let url = server.url_at(proxy.address());
     let store = open(&format!("{url}?table=lost_answer&timeout=400ms")).await;
@@ -219,14 +182,14 @@ async fn lost_answer<S: Server>(server: &S) {
     let unknown = chain(&unknown.unwrap_err());
     assert!(unknown.contains("may have been carried out"), "{unknown}");
     proxy.set(Conduct::Pass);
-    let direct = open(&server.url("table=lost_answer")).await;
+    let direct = open(&server.url_with("table=lost_answer")).await;
     let found = load(&*direct, &key(1)).await;
     assert_eq!(found.entry, entry("2"));
     let again = store.put(&key(1), expect, entry("3"), NOW).await.unwrap();
     assert_eq!(again, Write::Conflict);
 }
 
-async fn pool_of_two<S: Server>(server: &S) {
+async fn a_pool_of_two_stands_two_hundred_requests<S: Server>(server: &mut S) {
     let proxy = Proxy::start(server.address()).await.unwrap();
     let url = server.url_at(proxy.address());
     let store = open(&format!("{url}?table=pool&pool=2&acquire_timeout=1s")).await;
@@ -249,7 +212,10 @@ async fn pool_of_two<S: Server>(server: &S) {
             }
             Err(error) => {
                 let error = chain(&error);
-                assert!(error.contains("no connection was free within 1s"), "{error}");
+                assert!(
+                    error.contains("no connection was free within 1s"),
+                    "{error}"
+                );
                 refused += 1;
             }
         }
@@ -259,7 +225,7 @@ async fn pool_of_two<S: Server>(server: &S) {
     assert_eq!(load(&*store, &key(1)).await.entry, entry("here"));
 }
 
-async fn given_up<S: Server>(server: &S) {
+async fn a_request_that_is_given_up_takes_no_connection_with_it<S: Server>(server: &mut S) {
     let proxy = Proxy::start(server.address()).await.unwrap();
     let url = server.url_at(proxy.address());
     let store = open(&format!("{url}?table=given_up&pool=2&acquire_timeout=1s")).await;
@@ -277,9 +243,9 @@ async fn given_up<S: Server>(server: &S) {
     }
 }
 
-async fn cleanup<S: Server>(server: &S) {
+async fn two_cleanups_at_once_delete_what_is_expired_and_nothing_else<S: Server>(server: &mut S) {
     const EXPIRED: usize = 3_000;
-    let url = server.url("table=cleanup");
+    let url = server.url_with("table=cleanup");
     let (store, other) = (open(&url).await, open(&url).await);
     server.fill("cleanup", EXPIRED, NOW.as_millis());
     server.fill("cleanup", 500, LATER.as_millis());
@@ -301,7 +267,10 @@ async fn cleanup<S: Server>(server: &S) {
             for number in 0..20 {
                 let found = load(&*store, &key(number)).await;
                 let later = LATER + Duration::from_secs(round);
-                store.touch(&key(number), &found.version, later, NOW).await.unwrap();
+                store
+                    .touch(&key(number), &found.version, later, NOW)
+                    .await
+                    .unwrap();
             }
         }
     };
@@ -312,8 +281,8 @@ async fn cleanup<S: Server>(server: &S) {
 }
 
 /// Touched by a clock by which it is alive, while another clock says that it has expired.
-async fn touched<S: Server>(server: &S) {
-    let url = server.url("table=touched");
+async fn a_cleanup_in_a_loop_spares_what_is_touched<S: Server>(server: &mut S) {
+    let url = server.url_with("table=touched");
     let (store, sweeper) = (open(&url).await, open(&url).await);
     let just_before = Timestamp::from_millis(NOW.as_millis() - 1);
     let sweeping = tokio::spawn(async move {
@@ -327,9 +296,14 @@ async fn touched<S: Server>(server: &S) {
             deadline: NOW,
             ..entry("")
         };
-        let put = store.put(&key(number), Expect::Absent, expiring, just_before).await;
+        let put = store
+            .put(&key(number), Expect::Absent, expiring, just_before)
+            .await;
         let version = done(put.unwrap());
-        store.touch(&key(number), &version, LATER, just_before).await.unwrap();
+        store
+            .touch(&key(number), &version, LATER, just_before)
+            .await
+            .unwrap();
         if let Some(found) = store.load(&key(number)).await.unwrap() {
             assert_eq!(found.entry.deadline, LATER);
             alive.push(number);
@@ -341,12 +315,4 @@ async fn touched<S: Server>(server: &S) {
     }
     let left = server.run(&format!("SELECT count(*) FROM {}", S::named("touched")));
     assert_eq!(left, alive.len().to_string());
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the storm is to have got going; nothing depends on how far"
-)]
-fn pause(duration: Duration) {
-    std::thread::sleep(duration);
 }

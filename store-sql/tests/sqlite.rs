@@ -45,24 +45,33 @@ fn main() {
         trial("no_increment_of_any_process_is_lost", || {
             block_on(no_increment_is_lost());
         }),
-        trial("processes_that_make_the_file_at_once_do_not_disturb_each_other", || {
-            block_on(made_at_once());
-        }),
+        trial(
+            "processes_that_make_the_file_at_once_do_not_disturb_each_other",
+            || {
+                block_on(made_at_once());
+            },
+        ),
         trial("what_a_killed_process_answered_is_there", || {
             block_on(killed());
         }),
         trial("a_storm_on_two_handles_of_one_file_loses_nothing", || {
             block_on(storm());
         }),
-        trial("a_locked_file_costs_a_writer_bounded_time_and_a_reader_none", || {
-            block_on(locked());
-        }),
+        trial(
+            "a_locked_file_costs_a_writer_bounded_time_and_a_reader_none",
+            || {
+                block_on(locked());
+            },
+        ),
         trial("nobody_else_may_read_the_file", || {
             block_on(private());
         }),
-        trial("what_is_in_memory_outlives_a_request_that_was_given_up", || {
-            block_on(memory());
-        }),
+        trial(
+            "what_is_in_memory_outlives_a_request_that_was_given_up",
+            || {
+                block_on(memory());
+            },
+        ),
         trial("a_pool_of_the_application_serves_too", || {
             block_on(pool_of_the_application());
         }),
@@ -261,7 +270,11 @@ async fn locked() {
 
     let (put, time) = timed(store.put(&key(2), Expect::Absent, entry(""), NOW)).await;
     let error = put.unwrap_err();
-    assert!(!error.is_full() && chain(&error).contains("locked"), "{}", chain(&error));
+    assert!(
+        !error.is_full() && chain(&error).contains("locked"),
+        "{}",
+        chain(&error)
+    );
     assert!(time < Duration::from_secs(2), "{time:?}");
     assert_eq!(load(&store, &key(1)).await.entry, entry("here"));
 
@@ -285,7 +298,9 @@ async fn private() {
 }
 
 async fn memory() {
-    let store = SqliteStore::connect("sqlite://:memory:?create_table=auto").await.unwrap();
+    let store = SqliteStore::connect("sqlite://:memory:?create_table=auto")
+        .await
+        .unwrap();
     create(&store, &key(1), entry("here")).await;
     for _ in 0..20 {
         // Polled once.
@@ -304,7 +319,11 @@ async fn pool_of_the_application() {
     let table: Table = "web".parse().unwrap();
     let store = SqliteStore::from_pool(pool.clone(), table);
     let error = store.load(&key(1)).await.unwrap_err();
-    assert!(chain(&error).contains("create it with the schema"), "{}", chain(&error));
+    assert!(
+        chain(&error).contains("create it with the schema"),
+        "{}",
+        chain(&error)
+    );
     store.create_table().await.unwrap();
     store.create_table().await.unwrap();
     let version = create(&store, &key(1), entry("here")).await;
@@ -313,7 +332,10 @@ async fn pool_of_the_application() {
         .await
         .unwrap();
     assert_eq!(rows, 1);
-    assert_eq!(store.delete(&key(1), &version).await.unwrap(), Deletion::Done);
+    assert_eq!(
+        store.delete(&key(1), &version).await.unwrap(),
+        Deletion::Done
+    );
 }
 
 async fn full() {
@@ -324,7 +346,9 @@ async fn full() {
     let mut stored = Vec::new();
     let error = loop {
         let number = stored.len() as u64 + 1;
-        let put = store.put(&key(number), Expect::Absent, entry(vec![7; 3000]), NOW).await;
+        let put = store
+            .put(&key(number), Expect::Absent, entry(vec![7; 3000]), NOW)
+            .await;
         match put {
             Ok(_) => stored.push(number),
             Err(error) => break error,
@@ -333,17 +357,27 @@ async fn full() {
     };
     assert!(error.is_full(), "{}", chain(&error));
     // Nothing of the refused one, everything of the others.
-    assert_eq!(store.load(&key(stored.len() as u64 + 1)).await.unwrap(), None);
+    assert_eq!(
+        store.load(&key(stored.len() as u64 + 1)).await.unwrap(),
+        None
+    );
     for &number in &stored {
         assert_eq!(load(&store, &key(number)).await.entry, entry(vec![7; 3000]));
     }
     let bigger = entry(vec![8; 100_000]);
-    let update = store.put(&key(0), Expect::Version(version.clone()), bigger, NOW).await;
+    let update = store
+        .put(&key(0), Expect::Version(version.clone()), bigger, NOW)
+        .await;
     assert!(update.unwrap_err().is_full());
     assert_eq!(load(&store, &key(0)).await.entry, entry("kept"));
 
     mount.grow("2m");
-    done(store.put(&key(0), Expect::Version(version), entry("new"), NOW).await.unwrap());
+    done(
+        store
+            .put(&key(0), Expect::Version(version), entry("new"), NOW)
+            .await
+            .unwrap(),
+    );
 }
 
 /// A small filesystem of its own, where this user may mount.
@@ -356,7 +390,9 @@ impl Mount {
             .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
             .arg(folder.path())
             .output();
-        mounted.is_ok_and(|output| output.status.success()).then(|| Mount(folder))
+        mounted
+            .is_ok_and(|output| output.status.success())
+            .then(|| Mount(folder))
     }
 
     fn path(&self) -> &Path {

@@ -33,8 +33,18 @@ fn main() -> ExitCode {
         }),
         on_server("postgres", &postgres, Postgres::url, open_postgres),
         on_server("mariadb", &mariadb, MariaDb::url, open_mysql),
-        on_server("postgres_set_up_oddly", &odd_postgres, Postgres::url, open_postgres),
-        on_server("mariadb_set_up_oddly", &odd_mariadb, MariaDb::url, open_mysql),
+        on_server(
+            "postgres_set_up_oddly",
+            &odd_postgres,
+            Postgres::url,
+            open_postgres,
+        ),
+        on_server(
+            "mariadb_set_up_oddly",
+            &odd_mariadb,
+            MariaDb::url,
+            open_mysql,
+        ),
     ])
 }
 

@@ -112,7 +112,9 @@ fn a_postgres_is_there_again_after_a_crash() {
 #[test]
 fn a_mariadb_is_there_again_after_a_crash() {
     let mut mariadb = MariaDb::setup().durable().start().unwrap();
-    mariadb.query("CREATE TABLE app.t AS SELECT 7 AS n").unwrap();
+    mariadb
+        .query("CREATE TABLE app.t AS SELECT 7 AS n")
+        .unwrap();
     mariadb.program().kill();
     assert!(mariadb.query("SELECT 1").is_err());
     mariadb.restart().unwrap();

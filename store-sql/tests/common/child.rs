@@ -50,4 +50,3 @@ impl Drop for Running {
         }
     }
 }
-

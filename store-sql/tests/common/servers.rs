@@ -3,14 +3,50 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use anysession::{Drivers, Store};
-use anysession_testkit::servers::{MariaDb, Postgres};
+use anysession::{Drivers, Store, StoreKey};
+use anysession_testkit::Suite;
+use anysession_testkit::servers::{MariaDb, Postgres, ServerError};
+use libtest_mimic::Trial;
+
+/// A list of trials on a server, each named like its function. They run one at a time.
+macro_rules! trials_on {
+    ($server:expr; $($test:ident),+ $(,)?) => {
+        servers::trials($server, &[$((stringify!($test), |server| common::block_on($test(server)))),+])
+    };
+}
+pub(crate) use trials_on;
+
+pub(crate) type Test<S> = (&'static str, fn(&mut S));
+
+pub(crate) fn trials<S: Server>(
+    server: Result<S, ServerError>,
+    tests: &'static [Test<S>],
+) -> Vec<Trial> {
+    let server = match server {
+        Ok(server) => Arc::new(Mutex::new(server)),
+        Err(absent @ ServerError::Absent { .. }) => {
+            return Suite::absent(S::NAME, absent.to_string()).into_trials();
+        }
+        Err(broken) => panic!("{broken}"),
+    };
+    let trials = tests.iter().map(|&(name, test)| {
+        let server = Arc::clone(&server);
+        Trial::test(format!("{}::{name}", S::NAME), move || {
+            // One that failed may have left the server as it was.
+            test(&mut server.lock().unwrap_or_else(PoisonError::into_inner));
+            Ok(())
+        })
+    });
+    trials.collect()
+}
 
 /// A database server to be hurt.
 pub(crate) trait Server: Send + 'static {
     const NAME: &'static str;
+    /// The type of a column for bytes.
+    const BYTES: &'static str;
 
     fn address(&self) -> SocketAddr;
     fn url_at(&self, address: SocketAddr) -> String;
@@ -24,14 +60,17 @@ pub(crate) trait Server: Send + 'static {
     fn fill(&self, table: &str, rows: usize, deadline: u64);
     /// The name of a table as this server's client takes it.
     fn named(table: &str) -> String;
+    /// A key as it stands in SQL.
+    fn literal(key: &StoreKey) -> String;
 
-    fn url(&self, options: &str) -> String {
+    fn url_with(&self, options: &str) -> String {
         format!("{}?{options}", self.url_at(self.address()))
     }
 }
 
 impl Server for Postgres {
     const NAME: &'static str = "postgres";
+    const BYTES: &'static str = "bytea";
 
     fn address(&self) -> SocketAddr {
         Postgres::address(self)
@@ -70,10 +109,15 @@ impl Server for Postgres {
     fn named(table: &str) -> String {
         table.to_owned()
     }
+
+    fn literal(key: &StoreKey) -> String {
+        format!("'\\x{key}'")
+    }
 }
 
 impl Server for MariaDb {
     const NAME: &'static str = "mariadb";
+    const BYTES: &'static str = "blob";
 
     fn address(&self) -> SocketAddr {
         MariaDb::address(self)
@@ -96,9 +140,8 @@ impl Server for MariaDb {
     }
 
     fn end_connections(&self) {
-        let connections = self.run(
-            "SELECT id FROM information_schema.processlist WHERE user = 'app'",
-        );
+        let connections =
+            self.run("SELECT id FROM information_schema.processlist WHERE user = 'app'");
         for id in connections.lines() {
             // It may have ended by itself.
             let _ = self.query(&format!("KILL CONNECTION {id}"));
@@ -115,6 +158,10 @@ impl Server for MariaDb {
 
     fn named(table: &str) -> String {
         format!("app.{table}")
+    }
+
+    fn literal(key: &StoreKey) -> String {
+        format!("x'{key}'")
     }
 }
 

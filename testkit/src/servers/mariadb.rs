@@ -136,7 +136,11 @@ impl MariaDb {
         .into();
         arguments.push(format!("--port={}", self.port).into());
         arguments.push(format!("--socket={}", self.socket().display()).into());
-        arguments.extend(settings.iter().map(|(name, value)| format!("--{name}={value}").into()));
+        arguments.extend(
+            settings
+                .iter()
+                .map(|(name, value)| format!("--{name}={value}").into()),
+        );
         arguments
     }
 }
@@ -148,7 +152,12 @@ fn data_folder(program: &Program) -> String {
 
 fn query(socket: &std::path::Path, sql: &str) -> Result<String, ServerError> {
     let output = Command::new(find("mariadb", CLIENT_PACKAGE)?)
-        .args(["--no-defaults", "--batch", "--skip-column-names", "--user=root"])
+        .args([
+            "--no-defaults",
+            "--batch",
+            "--skip-column-names",
+            "--user=root",
+        ])
         .arg(format!("--socket={}", socket.display()))
         .args(["--execute", sql])
         .output()?;

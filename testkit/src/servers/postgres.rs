@@ -52,9 +52,7 @@ impl PostgresSetup {
         let mut arguments: Vec<OsString> = ["-D", "data", "-U", USER, "-E", "UTF8"]
             .map(OsString::from)
             .into();
-        arguments.extend(
-            ["--no-locale", "--no-sync", "--auth=scram-sha-256"].map(OsString::from),
-        );
+        arguments.extend(["--no-locale", "--no-sync", "--auth=scram-sha-256"].map(OsString::from));
         arguments.push("--pwfile=password".into());
         program.run(&find("initdb", PACKAGE)?, arguments)?;
         let mut postgres = Postgres {
@@ -128,7 +126,8 @@ impl Postgres {
 
     fn await_answer(&mut self) -> Result<(), ServerError> {
         let port = self.port;
-        self.program.await_answer(|| query(port, "SELECT 1").is_ok())
+        self.program
+            .await_answer(|| query(port, "SELECT 1").is_ok())
     }
 
     fn arguments(&self) -> Vec<OsString> {
@@ -140,7 +139,10 @@ impl Postgres {
             ("listen_addresses", "127.0.0.1"),
             ("unix_socket_directories", &folder),
         ];
-        let settings = self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let settings = self
+            .settings
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()));
         for (name, value) in own.into_iter().chain(settings) {
             arguments.push("-c".into());
             arguments.push(format!("{name}={value}").into());

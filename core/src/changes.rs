@@ -95,6 +95,12 @@ impl Changes {
         self.clear || !self.ops.is_empty()
     }
 
+    /// The keys whose values would change one by one.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
+        let last = self.ops.iter().filter(|op| !op.superseded);
+        last.map(Op::key_text)
+    }
+
     /// Only the settings of these changes.
     pub(crate) fn settings(&self) -> Changes {
         Changes {

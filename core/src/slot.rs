@@ -226,6 +226,7 @@ impl Drop for Visit {
         {
             tracing::error!(
                 target: "anysession",
+                keys = ?state.wish.changes.keys().collect::<Vec<_>>(),
                 "a session was changed after its response was sent, and the changes were not saved: they are lost"
             );
         }

@@ -7,6 +7,8 @@ mod http;
 mod ledger;
 mod logs;
 mod site;
+mod streaming;
+mod websocket;
 
 mod caching;
 mod clearing;
@@ -19,6 +21,7 @@ mod failures;
 mod flashes;
 mod headers;
 mod hostile;
+mod http2;
 mod lifetimes;
 mod logins;
 mod outages;
@@ -26,6 +29,8 @@ mod overlaps;
 mod records;
 mod rotation;
 mod secrets;
+mod sockets;
+mod streams;
 mod unknown_ids;
 mod users;
 
@@ -44,6 +49,9 @@ use site::{Serve, World};
 /// each trial, and leaves the thread alone until the process ends. Requests come over real TCP connections, some of
 /// them as no browser would send them. Deadlines are tried with a clock that the suite sets, races with gates, and an
 /// outage with a store that fails as told, so that nothing waits.
+///
+/// A framework that does not serve what a trial needs [says so](Suite::except), and why; that is HTTP/2 without TLS
+/// (`the_crumbs_of_an_http_2_request_are_all_read`) for some, and nothing else so far.
 ///
 /// With an adapter for axum, `tests/suite.rs` (and `[[test]] name = "suite"`, `harness = false` in its `Cargo.toml`) is
 ///
@@ -159,7 +167,8 @@ const TRIALS: &[(&str, AdapterTrial)] = trials! {
         the_applications_cookies_are_untouched,
         no_response_has_two_session_cookies,
         head_does_what_get_does,
-        responses_without_a_body_carry_the_cookie;
+        responses_without_a_body_carry_the_cookie,
+        what_the_framework_answers_by_itself_costs_nothing;
     data:
         data_comes_back_until_it_is_removed,
         clear_removes_the_data_and_keeps_the_user,
@@ -183,6 +192,7 @@ const TRIALS: &[(&str, AdapterTrial)] = trials! {
         a_log_in_in_flight_begins_a_fresh_session_after_a_destroy,
         a_destroy_in_flight_after_a_destroy_says_nothing,
         destroy_is_carried_out_on_5xx,
+        a_destroy_before_a_panic_or_a_5xx_is_final,
         a_destroy_that_the_store_refuses_is_503_and_removes_the_cookie,
         a_destroy_reaches_the_store_after_a_sibling_request_was_aborted,
         destroy_then_insert_begins_a_session_under_a_fresh_id;
@@ -222,6 +232,7 @@ const TRIALS: &[(&str, AdapterTrial)] = trials! {
         a_5xx_leaves_the_id_as_it_was,
         a_panic_changes_nothing,
         what_save_has_committed_stays_on_5xx,
+        what_save_has_committed_stays_after_a_panic,
         a_cookie_that_save_called_for_is_sent_on_5xx,
         a_cookie_that_save_called_for_is_sent_when_the_closing_save_fails;
     outages:
@@ -239,6 +250,29 @@ const TRIALS: &[(&str, AdapterTrial)] = trials! {
         a_client_that_goes_at_any_verb_leaves_the_old_session_or_the_new_one,
         a_client_that_goes_during_a_destroy_can_destroy_again,
         a_log_out_is_carried_out_when_its_client_has_gone;
+    streams:
+        the_commit_of_a_stream_is_done_before_its_headers,
+        a_stream_begins_with_its_cookie_and_goes_on_later,
+        a_save_in_a_stream_is_committed,
+        a_save_in_a_stream_that_needs_a_cookie_is_an_error,
+        a_write_in_a_stream_that_is_not_saved_is_an_event,
+        a_stream_whose_session_has_ended_says_so,
+        a_client_that_leaves_a_stream_keeps_what_was_committed,
+        a_panic_in_a_stream_keeps_what_was_committed,
+        a_stream_that_cannot_be_committed_is_503;
+    sockets:
+        the_commit_of_a_socket_is_done_before_its_101,
+        the_101_of_a_socket_carries_the_cookie,
+        a_message_is_saved_before_its_reply,
+        a_socket_that_is_open_for_long_keeps_what_others_wrote,
+        a_socket_cannot_get_a_new_id,
+        a_log_out_elsewhere_ends_what_a_socket_may_write,
+        a_log_out_in_a_socket_is_final,
+        a_socket_follows_a_regenerated_id,
+        a_socket_does_not_write_into_another_users_session,
+        a_socket_that_cannot_be_committed_is_503,
+        a_save_that_fails_in_a_socket_is_told,
+        a_client_that_leaves_a_socket_keeps_what_was_committed;
     unknown_ids:
         an_unknown_id_is_never_adopted,
         an_empty_id_is_never_adopted,
@@ -254,6 +288,8 @@ const TRIALS: &[(&str, AdapterTrial)] = trials! {
         a_thousand_cookies_of_our_name_cost_four_look_ups,
         ten_thousand_other_cookies_do_no_harm,
         a_64_kib_cookie_header_does_no_harm;
+    http2:
+        the_crumbs_of_an_http_2_request_are_all_read;
     lifetimes:
         an_idle_session_ends_at_its_deadline_and_not_before,
         reading_keeps_a_session_alive,

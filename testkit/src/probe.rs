@@ -30,7 +30,7 @@
 //! | `/end/{handle}` | ends one of them | `true` or `false` |
 //! | `/revoke-others` `/end-all` | ends the user's other sessions, or all | number of others ended |
 //! | `/recent/{seconds}` | `require_recent` | `ok` |
-//! | `/do/{step}/…` | get, set, remove, clear, logout, regenerate, login, flash, one after the other | `ok` |
+//! | `/do/{step}/…` | get, set, remove, clear, logout, regenerate, login, flash, save, one after the other | `ok` |
 //! | `/headers` | reads, and answers as with `?headers` | the keys |
 //!
 //! Every route that takes the session heeds these in its query:
@@ -44,17 +44,39 @@
 //! | `headers` | adds the application's own header lines: two `Set-Cookie`, `Vary`, `Cache-Control` |
 //! | `vary=VALUE` | adds a `Vary` line of the application's |
 //!
+//! Three routes go on with the session when the headers have left. All begin by inserting, so that there is something to
+//! commit before that:
+//!
+//! | route | answers | by |
+//! | --- | --- | --- |
+//! | `/stream/{k}/{v}` | a body of several chunks, the first of which leaves at once | [`stream`] |
+//! | `/events/{k}/{v}` | the same as server-sent events | [`stream`] |
+//! | `/socket/{k}/{v}` | a WebSocket, on which each text message is answered by one | [`socket`] |
+//!
+//! The query of a stream is what it does then, step by step and in this order; each step but a gate is told in a chunk:
+//!
+//! | step | does |
+//! | --- | --- |
+//! | `gate=NAME` | waits at a gate of the suite |
+//! | `save=PATH` | does what this path says, such as `/set/a/b`, then `save`; tells the body, or the error's text |
+//! | `unsaved=PATH` | the same without `save` |
+//!
+//! An adapter serves them with what its framework has for the purpose, and need serve HTTP/2 only if its users do.
+//!
 //! An unknown route is a 404, an argument that cannot be read a 400, both with a text. An error of the session is answered
 //! with its [`status`](anysession::Error::status) and an empty body, as an application should.
 
 mod gates;
+mod live;
 mod routes;
 
+use std::fmt;
 use std::time::Duration;
 
 use anysession::Session;
 
 pub(crate) use gates::hold;
+pub use live::{Chunks, Conversation, socket, stream};
 
 /// Two lines of the application's own, such as frameworks are tempted to parse, sort or fold.
 pub const OWN_COOKIES: [&str; 2] = [
@@ -136,6 +158,7 @@ pub async fn answer(session: &Session, path: &str, query: &str) -> Answer {
 }
 
 /// What is not done.
+#[derive(Debug)]
 enum Refusal {
     /// The request is not one of the probe's.
     Text(u16, String),
@@ -156,6 +179,16 @@ impl Refusal {
 
     fn unreadable(what: &str, text: &str) -> Self {
         Refusal::Text(400, format!("{text:?} is not {what}"))
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::Text(_, text) => f.write_str(text),
+            Refusal::Session(error) => error.fmt(f),
+            Refusal::TooLarge => f.write_str("too large"),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The probe on axum; its routes are those of [`anysession_testkit::probe`].
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 
 use anysession_axum::anysession::Sessions;
@@ -7,14 +8,19 @@ use anysession_axum::{Session, SessionLayer};
 use anysession_testkit::probe;
 use axum::Router;
 use axum::body::Body;
-use axum::http::{HeaderName, HeaderValue, StatusCode, Uri};
-use axum::response::Response;
+use axum::extract::ws::{Message, WebSocketUpgrade};
+use axum::http::{HeaderName, HeaderValue, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use futures_util::stream::unfold;
 
 /// The probe with these sessions.
 pub fn app(sessions: Sessions) -> Router {
     Router::new()
         .route("/none", get(async || "ok"))
+        .route("/stream/{k}/{v}", get(stream))
+        .route("/events/{k}/{v}", get(stream))
+        .route("/socket/{k}/{v}", get(socket))
         .route("/{*route}", get(answer))
         .layer(SessionLayer::new(sessions))
 }
@@ -50,4 +56,29 @@ async fn answer(session: Session, uri: Uri) -> Response {
         }
     }
     response
+}
+
+async fn stream(session: Session, uri: Uri) -> impl IntoResponse {
+    let chunks = probe::stream(&session, uri.path(), uri.query().unwrap_or_default());
+    let content_type = [(header::CONTENT_TYPE, chunks.content_type())];
+    let body = unfold(chunks, async |mut chunks| {
+        let chunk = chunks.next().await?;
+        Some((Ok::<_, Infallible>(chunk), chunks))
+    });
+    (content_type, Body::from_stream(body))
+}
+
+async fn socket(session: Session, uri: Uri, upgrade: WebSocketUpgrade) -> Response {
+    let conversation = probe::socket(&session, uri.path());
+    upgrade.on_upgrade(async move |mut socket| {
+        while let Some(Ok(message)) = socket.recv().await {
+            let Message::Text(text) = message else {
+                continue;
+            };
+            let reply = conversation.reply(&text).await;
+            if socket.send(reply.into()).await.is_err() {
+                return;
+            }
+        }
+    })
 }

@@ -7,7 +7,9 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::http::{Connection, PATIENCE, Request, Response};
-use crate::gate::Stopped;
+use super::streaming::Streaming;
+use super::websocket::WebSocket;
+use crate::gate::{Gate, Stopped};
 use crate::probe;
 use crate::suite::{Failure, ensure};
 
@@ -83,6 +85,26 @@ impl Browser {
         self.request(path).send(self.server).await
     }
 
+    /// Requests a page whose body goes on, and keeps what its head says about the cookie.
+    pub(crate) async fn stream(&self, path: &str) -> Result<Streaming, Failure> {
+        let streaming = Streaming::begin(self.connect(path).await?).await?;
+        self.receive(&streaming.response);
+        Ok(streaming)
+    }
+
+    /// Opens a socket, and keeps what the 101 says about the cookie.
+    pub(crate) async fn socket(&self, path: &str) -> Result<WebSocket, Failure> {
+        let socket = WebSocket::open(self.upgrade(path).await?).await?;
+        self.receive(&socket.response);
+        Ok(socket)
+    }
+
+    /// Asks for a socket.
+    pub(crate) async fn upgrade(&self, path: &str) -> Result<Connection, Failure> {
+        let request = self.with_cookie(Request::upgrade(path));
+        request.send(self.server).await
+    }
+
     /// Sends a request and holds it when its session is loaded and nothing is done yet. What the response says about the
     /// cookie is not kept by itself: see [`receive`](Self::receive).
     pub(crate) async fn hold(&self, path: &str) -> Result<Held, Failure> {
@@ -95,9 +117,7 @@ impl Browser {
         let separator = if path.contains('?') { '&' } else { '?' };
         let path = format!("{path}{separator}{parameter}={name}");
         let connection = self.connect(&path).await?;
-        let Ok(stopped) = timeout(PATIENCE, gate.reached()).await else {
-            return Err(Failure::new(format!("{path} never came to its gate")));
-        };
+        let stopped = reached(gate, &path).await?;
         let response = tokio::spawn(connection.response());
         Ok(Held { stopped, response })
     }
@@ -113,14 +133,26 @@ impl Browser {
     }
 
     fn request(&self, path: &str) -> Request {
+        self.with_cookie(Request::get(path))
+    }
+
+    pub(crate) fn with_cookie(&self, request: Request) -> Request {
         match self.id() {
-            Some(id) => Request::get(path).id(id),
-            None => Request::get(path),
+            Some(id) => request.id(id),
+            None => request,
         }
     }
 
     fn keep(&self, id: Option<String>) {
         *self.id.lock().unwrap_or_else(PoisonError::into_inner) = id;
+    }
+}
+
+/// Waits until a request stands at a gate.
+pub(crate) async fn reached(gate: Gate, page: &str) -> Result<Stopped, Failure> {
+    match timeout(PATIENCE, gate.reached()).await {
+        Ok(stopped) => Ok(stopped),
+        Err(_) => Err(Failure::new(format!("{page} never came to its gate"))),
     }
 }
 

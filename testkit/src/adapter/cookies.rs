@@ -105,7 +105,13 @@ pub(super) async fn a_touch_sends_a_permanent_cookie_again(world: World) -> Resu
     let early = browser.get("/get/k").await?.session_cookies();
     ensure_eq!(early, [], "cookies before a tenth of the lifetime");
     site.clock.advance(Duration::from_secs(1));
-    let cookie = browser.get("/get/k").await?.session_cookie()?;
+    let response = browser.get("/get/k").await?;
+    ensure_eq!(
+        (response.lines("cache-control"), response.vary()),
+        (vec!["private".to_owned()], vec!["cookie".to_owned()]),
+        "Cache-Control and Vary of a response that only sends the cookie again"
+    );
+    let cookie = response.session_cookie()?;
     ensure_eq!(cookie.max_age(), Some("1000"), "Max-Age after a touch");
     ensure_eq!(cookie.scope(), SCOPE, "attributes after a touch");
     ensure!(cookie.value == id, "a touch keeps the id");

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use anysession::StoreKey;
 use tokio::time::timeout;
 
-use super::browser::Browser;
+use super::browser::{Browser, reached};
 use super::http::PATIENCE;
 use super::site::{Site, World, key_of};
 use super::{Failure, ensure_eq};
@@ -99,25 +100,29 @@ pub(super) async fn a_log_out_is_carried_out_when_its_client_has_gone(
     let browser = site.visitor(&["/set/k/v"]).await?;
     let gate = site.store.pause_before(Verb::Delete);
     let connection = browser.connect("/logout").await?;
-    let Ok(mut stopped) = timeout(PATIENCE, gate.reached()).await else {
-        return Err(Failure::new("no log-out came to the store"));
-    };
+    let mut stopped = reached(gate, "/logout").await?;
     drop(connection);
     let given_up = timeout(Duration::from_millis(50), stopped.given_up()).await;
     ensure!(given_up.is_err(), "a log-out was given up with its client");
     stopped.release();
+    is_deleted(
+        &site,
+        &key_of(browser.own_id()?),
+        "a log-out whose client has gone",
+    )
+    .await
+}
+
+/// Waits until a log-out that nobody waits for is carried out.
+pub(super) async fn is_deleted(site: &Site, key: &StoreKey, deed: &str) -> Result<(), Failure> {
     let gone = async {
-        while !site.snapshot().await?.is_empty() {
+        while site.snapshot().await?.contains_key(key) {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        Ok::<_, Failure>(())
+        Ok(())
     };
-    match timeout(PATIENCE, gone).await {
-        Ok(gone) => gone,
-        Err(_) => Err(Failure::new(
-            "a log-out whose client has gone is not carried out",
-        )),
-    }
+    let never = Failure::new(format!("{deed} is not carried out"));
+    timeout(PATIENCE, gone).await.unwrap_or(Err(never))
 }
 
 /// Which verbs a page costs, in order.
@@ -133,16 +138,14 @@ async fn verbs_of(world: &World, page: &str) -> Result<Vec<Verb>, Failure> {
 /// Requests a page and goes away when the request has come to the gate.
 async fn break_off(browser: &Browser, page: &str, gate: Gate, step: &str) -> Result<(), Failure> {
     let connection = browser.connect(page).await?;
-    let Ok(stopped) = timeout(PATIENCE, gate.reached()).await else {
-        return Err(Failure::new(format!("no request came to the gate: {step}")));
-    };
+    let stopped = reached(gate, step).await?;
     drop(connection);
     let_go(stopped).await;
     Ok(())
 }
 
 /// Lets a request go on whose client has gone, if the server has not given it up by itself: some do, some do not.
-async fn let_go(mut stopped: Stopped) {
+pub(super) async fn let_go(mut stopped: Stopped) {
     let _given_up = timeout(Duration::from_millis(50), stopped.given_up()).await;
     stopped.release();
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::browser::{Browser, Held};
+use super::disconnects::is_deleted;
 use super::site::{Site, World, key_of};
 use super::{Failure, ensure_eq};
 use crate::suite::ensure;
@@ -116,6 +117,29 @@ pub(super) async fn destroy_is_carried_out_on_5xx(world: World) -> Result<(), Fa
         "destroy removes the cookie on a 5xx too"
     );
     is_dead(&site, &id).await
+}
+
+/// The handler logs out, then fails, while another request of the same visitor is still in flight.
+pub(super) async fn a_destroy_before_a_panic_or_a_5xx_is_final(
+    world: World,
+) -> Result<(), Failure> {
+    for page in [
+        "/logout?panic",
+        "/do/set/logout?panic",
+        "/logout?status=500",
+        "/do/set/logout?status=503",
+    ] {
+        let site = world.site().await?;
+        let browser = site.visitor(&["/set/k/v", "/login/alice"]).await?;
+        let late = browser.hold("/do/set/regenerate").await?;
+        // A framework answers a panic with a 500, or not at all, and goes on with the log-out behind it.
+        browser.connect(page).await?.response().await?;
+        let id = browser.own_id()?;
+        is_deleted(&site, &key_of(&id), page).await?;
+        stays_dead(&site, &browser, late, page).await?;
+        is_dead(&site, &id).await?;
+    }
+    Ok(())
 }
 
 pub(super) async fn a_destroy_that_the_store_refuses_is_503_and_removes_the_cookie(

@@ -88,6 +88,24 @@ pub(super) async fn what_save_has_committed_stays_on_5xx(world: World) -> Result
     Ok(())
 }
 
+pub(super) async fn what_save_has_committed_stays_after_a_panic(
+    world: World,
+) -> Result<(), Failure> {
+    let site = world.site().await?;
+    let browser = site.visitor(&["/set/k/v"]).await?;
+    browser
+        .connect("/save/k/saved/200?panic")
+        .await?
+        .response()
+        .await?;
+    ensure_eq!(
+        browser.ok("/get/k").await?,
+        "saved",
+        "what save() has committed"
+    );
+    Ok(())
+}
+
 pub(super) async fn a_cookie_that_save_called_for_is_sent_on_5xx(
     world: World,
 ) -> Result<(), Failure> {

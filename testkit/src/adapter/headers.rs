@@ -1,6 +1,6 @@
 //! Header lines of the application's and of ours on one response.
 
-use super::http::{COOKIE, Request, Response};
+use super::http::{COOKIE, Request};
 use super::site::World;
 use super::{Failure, ensure_eq};
 use crate::probe::OWN_COOKIES;
@@ -70,14 +70,52 @@ pub(super) async fn responses_without_a_body_carry_the_cookie(world: World) -> R
     let site = world.site().await?;
     for status in [204, 303, 304, 404] {
         let browser = site.browser();
-        let response: Response = browser.get(&format!("/set/k/v?status={status}")).await?;
-        ensure_eq!(response.status, status, "the application's status");
-        response.session_cookie()?;
-        ensure_eq!(
-            browser.ok("/get/k").await?,
-            "v",
-            "what a response of status {status} has stored"
-        );
+        for page in ["/set/k/v", "/login/alice", "/logout"] {
+            let response = browser.get(&format!("{page}?status={status}")).await?;
+            ensure_eq!(response.status, status, "the application's status");
+            let removes = response.session_cookie()?.removes();
+            ensure_eq!(
+                removes,
+                page == "/logout",
+                "removal of the cookie by {page}"
+            );
+            ensure_eq!(response.vary(), ["cookie"], "Vary of {page} as a {status}");
+            let stored = match page {
+                "/logout" => "-",
+                _ => "v",
+            };
+            ensure_eq!(
+                browser.ok("/get/k").await?,
+                stored,
+                "what {page} as a response of status {status} has stored"
+            );
+        }
     }
+    Ok(())
+}
+
+/// Of a method that the route does not have.
+pub(super) async fn what_the_framework_answers_by_itself_costs_nothing(
+    world: World,
+) -> Result<(), Failure> {
+    let site = world.site().await?;
+    let browser = site.visitor(&["/set/k/v"]).await?;
+    let request = browser.with_cookie(Request::post("/set/k/w"));
+    let (cost, response) = site.cost(browser.send(request)).await?;
+    ensure!(
+        (400..500).contains(&response.status),
+        "a route that is GET has no POST, but: {response:?}"
+    );
+    ensure_eq!(
+        cost.total(),
+        0,
+        "round trips of an error of the framework's"
+    );
+    ensure_eq!(
+        response.session_cookies(),
+        [],
+        "cookies of an error of the framework's"
+    );
+    ensure_eq!(browser.ok("/get/k").await?, "v", "the session after it");
     Ok(())
 }

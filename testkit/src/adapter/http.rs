@@ -16,6 +16,10 @@ pub(crate) const COOKIE: &str = "__Host-id";
 /// Longer than any request takes that is not held.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Long enough to see that something does not happen, if only on most runs: a trial that waits for this finds a mistake,
+/// and never one where there is none.
+pub(crate) const A_MOMENT: Duration = Duration::from_millis(50);
+
 /// A request, header lines byte for byte as they will be sent.
 #[derive(Clone)]
 pub(crate) struct Request {
@@ -32,12 +36,36 @@ impl Request {
         Self::new("HEAD", path)
     }
 
+    /// A method that no route of the probe has.
+    pub(crate) fn post(path: &str) -> Self {
+        Self::new("POST", path).line("Content-Length: 0")
+    }
+
+    /// Asks for a WebSocket (RFC 6455, 4.1).
+    pub(crate) fn upgrade(path: &str) -> Self {
+        Self::begin("GET", path)
+            .line("Connection: Upgrade")
+            .line("Upgrade: websocket")
+            .line("Sec-WebSocket-Version: 13")
+            .line("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==")
+    }
+
     fn new(method: &str, path: &str) -> Self {
-        let start = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n");
+        Self::begin(method, path).line("Connection: close")
+    }
+
+    fn begin(method: &str, path: &str) -> Self {
+        let start = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n");
         Request {
             head: method == "HEAD",
             bytes: start.into_bytes(),
         }
+    }
+
+    fn line(mut self, line: &str) -> Self {
+        self.bytes.extend_from_slice(line.as_bytes());
+        self.bytes.extend_from_slice(b"\r\n");
+        self
     }
 
     /// One more `Cookie` header.
@@ -74,6 +102,27 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
+    /// Whether nothing comes for a moment.
+    pub(crate) async fn is_silent(&self) -> bool {
+        let readable = self.stream.readable();
+        tokio::time::timeout(A_MOMENT, readable).await.is_err()
+    }
+
+    /// The head of a response that goes on, and the connection.
+    pub(crate) async fn head(mut self) -> Result<(Response, Wire), Failure> {
+        let mut bytes = Vec::new();
+        loop {
+            if let Some((response, length)) = Response::parse_head(&bytes)? {
+                let unread = bytes.split_off(length);
+                let stream = self.stream;
+                return Ok((response, Wire { stream, unread }));
+            }
+            if !fill(&mut self.stream, &mut bytes).await? {
+                return Err(Failure::new("the connection was closed without a response"));
+            }
+        }
+    }
+
     /// The response, `None` if the server closes the connection without one.
     pub(crate) async fn response(mut self) -> Result<Option<Response>, Failure> {
         let mut bytes = Vec::new();
@@ -90,6 +139,27 @@ impl Connection {
     }
 }
 
+/// A connection whose response has begun.
+pub(crate) struct Wire {
+    pub(crate) stream: TcpStream,
+    /// What has come and was not read.
+    pub(crate) unread: Vec<u8>,
+}
+
+impl Wire {
+    /// Waits for more. `false` if the connection is closed.
+    pub(crate) async fn fill(&mut self) -> Result<bool, Failure> {
+        fill(&mut self.stream, &mut self.unread).await
+    }
+}
+
+async fn fill(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> Result<bool, Failure> {
+    match tokio::time::timeout(PATIENCE, stream.read_buf(bytes)).await {
+        Ok(read) => Ok(read.is_ok_and(|length| length > 0)),
+        Err(_) => Err(Failure::new(format!("nothing came within {PATIENCE:?}"))),
+    }
+}
+
 /// A response, header lines byte for byte as they came.
 #[derive(Clone)]
 pub(crate) struct Response {
@@ -100,20 +170,8 @@ pub(crate) struct Response {
 
 impl Response {
     fn parse(bytes: &[u8], of_head: bool) -> Result<Self, Failure> {
-        let mut lines = [httparse::EMPTY_HEADER; 100];
-        let mut parsed = httparse::Response::new(&mut lines);
-        let length = match parsed.parse(bytes) {
-            Ok(httparse::Status::Complete(length)) => length,
-            other => return Err(Failure::new(format!("this is no response: {other:?}"))),
-        };
-        let headers = parsed.headers.iter();
-        let mut response = Response {
-            status: parsed.code.unwrap_or_default(),
-            headers: headers
-                .map(|line| (line.name.to_ascii_lowercase(), line.value.to_vec()))
-                .collect(),
-            body: Vec::new(),
-        };
+        let (mut response, length) = Self::parse_head(bytes)?
+            .ok_or_else(|| Failure::new("the head of the response is cut off"))?;
         let body = &bytes[length..];
         if of_head || matches!(response.status, 204 | 304) {
             ensure!(
@@ -127,6 +185,26 @@ impl Response {
             response.body = body.to_vec();
         }
         Ok(response)
+    }
+
+    /// The head of a response and its length; `None` if more is to come.
+    fn parse_head(bytes: &[u8]) -> Result<Option<(Self, usize)>, Failure> {
+        let mut lines = [httparse::EMPTY_HEADER; 100];
+        let mut parsed = httparse::Response::new(&mut lines);
+        let length = match parsed.parse(bytes) {
+            Ok(httparse::Status::Complete(length)) => length,
+            Ok(httparse::Status::Partial) => return Ok(None),
+            Err(error) => return Err(Failure::new(format!("this is no response: {error}"))),
+        };
+        let headers = parsed.headers.iter();
+        let response = Response {
+            status: parsed.code.unwrap_or_default(),
+            headers: headers
+                .map(|line| (line.name.to_ascii_lowercase(), line.value.to_vec()))
+                .collect(),
+            body: Vec::new(),
+        };
+        Ok(Some((response, length)))
     }
 
     pub(crate) fn text(&self) -> String {

@@ -38,6 +38,14 @@ pub(crate) fn line_with(id: &str) -> Option<String> {
     lines.iter().find(|line| line.contains(id)).cloned()
 }
 
+/// Whether an event was told about something that has a name as long as an id.
+pub(crate) fn is_told(event: &str, about: &str) -> bool {
+    let lines = LINES.lock().unwrap_or_else(PoisonError::into_inner);
+    lines
+        .iter()
+        .any(|line| line.contains(event) && line.contains(about))
+}
+
 /// Lines that could hold an id: with 43 characters of its alphabet in a row.
 static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 

@@ -1,7 +1,7 @@
 //! A store error is not "no session".
 
-use super::browser::Browser;
-use super::http::{PATIENCE, Response};
+use super::browser::{Browser, reached};
+use super::http::Response;
 use super::site::{World, key_of};
 use super::{Failure, ensure_eq};
 use crate::suite::ensure;
@@ -139,9 +139,7 @@ pub(super) async fn a_verb_that_never_answers_hurts_only_its_own_request(
         let browser = site.visitor(&["/set/k/v"]).await?;
         let stuck = site.store.pause_before(verb);
         let connection = browser.connect("/set/k/w").await?;
-        let Ok(stuck) = tokio::time::timeout(PATIENCE, stuck.reached()).await else {
-            return Err(Failure::new(format!("{verb:?} was never called")));
-        };
+        let stuck = reached(stuck, "/set/k/w").await?;
         let others = site.visitor(&["/set/k/v"]).await?;
         for visitor in [&others, &browser] {
             ensure_eq!(

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::browser::Browser;
-use super::http::PATIENCE;
+use super::browser::{Browser, reached};
 use super::site::{World, key_of};
 use super::{Failure, ensure_eq};
 use crate::suite::ensure;
@@ -142,9 +141,7 @@ pub(super) async fn ending_the_others_finds_a_log_in_that_came_in_between(
     let this = site.visitor(&["/login/alice"]).await?;
     let listed = site.store.pause_after(Verb::KeysOfUser);
     let revoking = tokio::spawn(async move { this.ok("/revoke-others").await });
-    let Ok(listed) = tokio::time::timeout(PATIENCE, listed.reached()).await else {
-        return Err(Failure::new("the sessions of the user were never listed"));
-    };
+    let listed = reached(listed, "/revoke-others").await?;
     let other = site.visitor(&["/login/alice"]).await?;
     listed.release();
     ensure_eq!(revoking.await??, "1", "other sessions ended");

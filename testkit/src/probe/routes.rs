@@ -1,5 +1,6 @@
 //! What each route does.
 
+use std::borrow::Cow;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -13,11 +14,7 @@ use super::{PANIC, Query, Refusal};
 type Acted = Result<(u16, String), Refusal>;
 
 pub(super) async fn act(session: &Session, path: &str, query: &Query<'_>) -> Acted {
-    let decoded: Vec<_> = path
-        .trim_start_matches('/')
-        .split('/')
-        .map(|part| percent_decode_str(part).decode_utf8_lossy())
-        .collect();
+    let decoded = decoded(path);
     let parts: Vec<&str> = decoded.iter().map(AsRef::as_ref).collect();
     if change(session, &parts)? {
         return ok();
@@ -25,6 +22,12 @@ pub(super) async fn act(session: &Session, path: &str, query: &Query<'_>) -> Act
     match *parts.as_slice() {
         ["get", k] => text(&show(session.get(k)?)),
         ["incr", k] => text(&session.update(k, |n: &mut u64| *n += 1)?),
+        ["do", ref steps @ ..] => {
+            for step in steps {
+                take_step(session, step).await?;
+            }
+            ok()
+        }
         ["renew", k, v] => {
             session.regenerate_id()?;
             session.save().await?;
@@ -73,8 +76,27 @@ pub(super) async fn act(session: &Session, path: &str, query: &Query<'_>) -> Act
         ["end", handle] => text(&session.end_session(handle).await?),
         ["revoke-others"] => text(&session.end_other_sessions().await?),
         ["end-all"] => text(&session.end_all_sessions().await?),
-        _ => Err(Refusal::Text(404, "the probe has no such route".to_owned())),
+        _ => Err(no_such_route()),
     }
+}
+
+/// What the routes do that go on when their headers have left, before that.
+pub(super) fn begin(session: &Session, path: &str) -> Result<(), Refusal> {
+    match decoded(path).as_slice() {
+        [_route, k, v] => Ok(session.insert(k.as_ref(), v)?),
+        _ => Err(no_such_route()),
+    }
+}
+
+fn decoded(path: &str) -> Vec<Cow<'_, str>> {
+    path.trim_start_matches('/')
+        .split('/')
+        .map(|part| percent_decode_str(part).decode_utf8_lossy())
+        .collect()
+}
+
+fn no_such_route() -> Refusal {
+    Refusal::Text(404, "the probe has no such route".to_owned())
 }
 
 /// The routes that say nothing but `ok`. Says whether it was one of them.
@@ -101,13 +123,12 @@ fn change(session: &Session, parts: &[&str]) -> Result<bool, Refusal> {
             Err(Error::TooLarge { .. }) => return Err(Refusal::TooLarge),
             inserted => inserted?,
         },
-        ["do", ref steps @ ..] => steps.iter().try_for_each(|step| take_step(session, step))?,
         _ => return Ok(false),
     }
     Ok(true)
 }
 
-fn take_step(session: &Session, step: &str) -> Result<(), Refusal> {
+async fn take_step(session: &Session, step: &str) -> Result<(), Refusal> {
     match step {
         "get" => drop(session.get::<Value>("k")?),
         "set" => session.insert("k", "v")?,
@@ -117,6 +138,7 @@ fn take_step(session: &Session, step: &str) -> Result<(), Refusal> {
         "regenerate" => session.regenerate_id()?,
         "login" => session.log_in("somebody")?,
         "flash" => session.flash("info", "hello")?,
+        "save" => session.save().await?,
         _ => return Err(Refusal::unreadable("a step", step)),
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anysession::{ConnectError, Location, Store};
+use anysession::{ConnectError, Store};
 
 use crate::backend::Backend;
 use crate::connections::Connections;
@@ -53,8 +53,9 @@ pub(crate) fn boxed<DB: Backend>(store: SqlStore<DB>) -> Arc<dyn Store> {
 }
 
 /// Refuses a location without one of these schemes in front; `form` says what it looks like.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 pub(crate) fn check_scheme(
-    location: &Location,
+    location: &anysession::Location,
     driver: &'static str,
     schemes: &[&str],
     form: &str,

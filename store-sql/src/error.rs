@@ -77,6 +77,10 @@ pub(crate) enum Meaning {
     Full,
     /// A deadlock or a conflict of transactions was resolved against the statement: nothing was written, and sending it
     /// again is safe.
+    #[cfg_attr(
+        not(any(feature = "postgres", feature = "mysql")),
+        expect(dead_code, reason = "SQLite lets one write at a time")
+    )]
     RolledBack,
     /// The server ends this connection.
     Lost,

@@ -90,6 +90,9 @@
 //! SQLite's file is made with mode 0600, and is meant for a local disk. Its writers take turns, also those of several
 //! processes, so it suits one machine.
 
+#[cfg(not(any(feature = "sqlite", feature = "postgres", feature = "mysql")))]
+compile_error!("anysession-sql needs one of its features at least: sqlite, postgres, mysql");
+
 mod backend;
 mod connections;
 mod driver;

@@ -34,7 +34,7 @@ fn main() -> ExitCode {
             block_on(wrong_options());
         }),
     ];
-    trials.extend(trials_on![Postgres::setup().start();
+    trials.extend(trials_on![Postgres::setup().tls().start();
         rows_of_somebody_else_are_no_sessions,
         a_missing_or_wrong_table_is_told,
         no_log_and_no_error_holds_a_password_or_a_payload,
@@ -42,14 +42,16 @@ fn main() -> ExitCode {
         a_user_that_is_too_long_is_refused,
         an_account_that_may_create_nothing_is_enough,
         a_pool_of_the_application_serves_postgres,
+        postgres_is_reached_by_tls_and_by_its_socket,
     ]);
-    trials.extend(trials_on![MariaDb::setup().start();
+    trials.extend(trials_on![MariaDb::setup().tls().start();
         rows_of_somebody_else_are_no_sessions,
         a_missing_or_wrong_table_is_told,
         no_log_and_no_error_holds_a_password_or_a_payload,
         stores_that_open_at_once_make_one_table,
         a_user_that_is_too_long_is_refused,
         a_pool_of_the_application_serves_mariadb,
+        mariadb_is_reached_by_tls_and_by_its_socket,
         a_verb_is_one_statement,
     ]);
     let mut arguments = Arguments::from_args();
@@ -406,4 +408,42 @@ async fn a_verb_is_one_statement(server: &mut MariaDb) {
         questions(server) - asked
     };
     assert_eq!(own, idle);
+}
+
+async fn postgres_is_reached_by_tls_and_by_its_socket(server: &mut Postgres) {
+    let ca = server.ca().display().to_string();
+    let verified =
+        format!("table=by_tls&sslmode=verify-full&sslrootcert={ca}&application_name=web");
+    let store = open(&server.url_with(&verified)).await;
+    create(&*store, &key(1), entry("here")).await;
+    let tls = server.run(
+        "SELECT ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name = 'web'",
+    );
+    assert_eq!(tls, "t");
+    let unknown_ca = server.url_with("table=by_tls&sslmode=verify-full");
+    let error = chain(&try_open(&unknown_ca).await.unwrap_err());
+    assert!(error.to_lowercase().contains("certificate"), "{error}");
+
+    let folder = server.socket_folder().display();
+    let by_socket = open(&server.url_with(&format!("table=by_tls&host={folder}"))).await;
+    assert_eq!(load(&*by_socket, &key(1)).await.entry, entry("here"));
+}
+
+async fn mariadb_is_reached_by_tls_and_by_its_socket(server: &mut MariaDb) {
+    let ca = server.ca().display().to_string();
+    server.run("ALTER USER app@'%' REQUIRE SSL");
+    let verified = format!("table=by_tls&ssl-mode=VERIFY_IDENTITY&ssl-ca={ca}");
+    let store = open(&server.url_with(&verified)).await;
+    create(&*store, &key(1), entry("here")).await;
+    let unknown_ca = server.url_with("table=by_tls&ssl-mode=VERIFY_IDENTITY");
+    let error = chain(&try_open(&unknown_ca).await.unwrap_err());
+    assert!(error.to_lowercase().contains("certificate"), "{error}");
+    let plain = server.url_with("table=by_tls&ssl-mode=DISABLED");
+    assert!(try_open(&plain).await.is_err());
+
+    server.run("ALTER USER app@'%' REQUIRE NONE");
+    let socket = server.socket();
+    let by_socket = server.url_with(&format!("table=by_tls&socket={}", socket.display()));
+    let by_socket = open(&by_socket).await;
+    assert_eq!(load(&*by_socket, &key(1)).await.entry, entry("here"));
 }

@@ -4,6 +4,7 @@
 //! They come from Debian's packages. Hold a server in `main` of a test binary (`harness = false`), not in a `static`: what
 //! is in a static is never dropped, and its folder stays behind.
 
+mod certificates;
 mod mariadb;
 mod postgres;
 mod program;

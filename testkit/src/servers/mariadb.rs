@@ -2,10 +2,10 @@
 
 use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{Program, ServerError, find, free_port};
+use super::{Program, ServerError, certificates, find, free_port};
 
 const PACKAGE: &str = "mariadb-server";
 const CLIENT_PACKAGE: &str = "mariadb-client";
@@ -32,6 +32,15 @@ impl MariaDbSetup {
         self.setting("innodb-flush-log-at-trx-commit", "1")
     }
 
+    /// It speaks TLS to those who want it, with a certificate for 127.0.0.1 from a CA made for it: [`MariaDb::ca`].
+    #[must_use]
+    pub fn tls(self) -> Self {
+        // Relative to the folder of the data.
+        self.setting("ssl-ca", "../ca.crt")
+            .setting("ssl-cert", "../server.crt")
+            .setting("ssl-key", "../server.key")
+    }
+
     /// Any option of `mariadbd`.
     #[must_use]
     pub fn setting(mut self, name: &str, value: &str) -> Self {
@@ -46,6 +55,7 @@ impl MariaDbSetup {
     /// When MariaDB is not installed or does not come up.
     pub fn start(self) -> Result<MariaDb, ServerError> {
         let program = Program::new(find("mariadbd", PACKAGE)?, SYSTEM_USER)?;
+        certificates::make(&program)?;
         let install = [
             "--no-defaults",
             "--auth-root-authentication-method=normal",
@@ -89,6 +99,11 @@ impl MariaDb {
         format!("mysql://{USER}:{PASSWORD}@{address}/{USER}")
     }
 
+    /// The certificate of its CA.
+    pub fn ca(&self) -> PathBuf {
+        self.program.folder().join("ca.crt")
+    }
+
     /// The process, to be killed, stopped or continued.
     pub fn program(&mut self) -> &mut Program {
         &mut self.program
@@ -113,7 +128,8 @@ impl MariaDb {
         query(&self.socket(), sql)
     }
 
-    fn socket(&self) -> PathBuf {
+    /// Its socket.
+    pub fn socket(&self) -> PathBuf {
         self.program.folder().join("mariadb.sock")
     }
 
@@ -150,7 +166,7 @@ fn data_folder(program: &Program) -> String {
     format!("--datadir={}", program.folder().join("data").display())
 }
 
-fn query(socket: &std::path::Path, sql: &str) -> Result<String, ServerError> {
+fn query(socket: &Path, sql: &str) -> Result<String, ServerError> {
     let output = Command::new(find("mariadb", CLIENT_PACKAGE)?)
         .args([
             "--no-defaults",

@@ -2,9 +2,10 @@
 
 use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{Program, ServerError, find, free_port};
+use super::{Program, ServerError, certificates, find, free_port};
 
 const PACKAGE: &str = "postgresql";
 const CLIENT_PACKAGE: &str = "postgresql-client";
@@ -32,6 +33,15 @@ impl PostgresSetup {
             .setting("synchronous_commit", "on")
     }
 
+    /// It speaks TLS to those who want it, with a certificate for 127.0.0.1 from a CA made for it: [`Postgres::ca`].
+    #[must_use]
+    pub fn tls(self) -> Self {
+        // Relative to the folder of the data.
+        self.setting("ssl", "on")
+            .setting("ssl_cert_file", "../server.crt")
+            .setting("ssl_key_file", "../server.key")
+    }
+
     /// Any line of `postgresql.conf`.
     #[must_use]
     pub fn setting(mut self, name: &str, value: &str) -> Self {
@@ -49,6 +59,7 @@ impl PostgresSetup {
         let password = program.folder().join("password");
         std::fs::write(&password, PASSWORD)?;
         program.hand_over(&password)?;
+        certificates::make(&program)?;
         let mut arguments: Vec<OsString> = ["-D", "data", "-U", USER, "-E", "UTF8"]
             .map(OsString::from)
             .into();
@@ -87,6 +98,16 @@ impl Postgres {
     /// The same behind another address: that of a proxy.
     pub fn url_at(&self, address: SocketAddr) -> String {
         format!("postgres://{USER}:{PASSWORD}@{address}/postgres")
+    }
+
+    /// The certificate of its CA.
+    pub fn ca(&self) -> PathBuf {
+        self.program.folder().join("ca.crt")
+    }
+
+    /// The folder of its socket.
+    pub fn socket_folder(&self) -> &Path {
+        self.program.folder()
     }
 
     /// The process, to be killed, stopped or continued.

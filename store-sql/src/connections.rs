@@ -122,7 +122,7 @@ impl<DB: Database> Own<DB> {
         let connecting = DB::Connection::connect_with(&self.options);
         match timeout(self.patience, connecting).await {
             Ok(connected) => connected.map_err(|error| Failure::Unreachable(error.into())),
-            Err(_) => Err(Failure::NoAnswer(self.patience)),
+            Err(_) => Err(Failure::NotConnected(self.patience)),
         }
     }
 

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anysession_testkit::Suite;
-use anysession_testkit::servers::{Conduct, Proxy, Redis, RedisCluster, RedisSentinels, find};
+use anysession_testkit::servers::{Conduct, MariaDb, Postgres, Proxy, Redis, RedisCluster, RedisSentinels, find};
 use libtest_mimic::{Arguments, Trial};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -34,6 +34,20 @@ fn main() -> ExitCode {
                 sentinels_replace_a_dead_master,
             ),
         ]),
+    }
+    match find("postgres", "postgresql") {
+        Err(absent) => trials.extend(Suite::absent("postgres", absent.to_string()).into_trials()),
+        Ok(_) => trials.push(trial(
+            "a_postgres_is_there_again_after_a_crash",
+            a_postgres_is_there_again_after_a_crash,
+        )),
+    }
+    match find("mariadbd", "mariadb-server") {
+        Err(absent) => trials.extend(Suite::absent("mariadb", absent.to_string()).into_trials()),
+        Ok(_) => trials.push(trial(
+            "a_mariadb_is_there_again_after_a_crash",
+            a_mariadb_is_there_again_after_a_crash,
+        )),
     }
     libtest_mimic::run(&arguments, trials).exit_code()
 }
@@ -129,4 +143,23 @@ async fn ask(client: &mut TcpStream) -> Option<usize> {
     let _ = client.write_all(b"ping").await;
     let read = tokio::time::timeout(Duration::from_millis(300), client.read(&mut answer));
     read.await.ok().map(Result::unwrap_or_default)
+}
+
+fn a_postgres_is_there_again_after_a_crash() {
+    let mut postgres = Postgres::setup().durable().start().unwrap();
+    postgres.query("CREATE TABLE t AS SELECT 7 AS n").unwrap();
+    postgres.restart_immediately().unwrap();
+    assert_eq!(postgres.query("SELECT n FROM t").unwrap(), "7");
+    assert!(postgres.query("SELECT no").is_err());
+}
+
+fn a_mariadb_is_there_again_after_a_crash() {
+    let mut mariadb = MariaDb::setup().durable().start().unwrap();
+    mariadb
+        .query("CREATE TABLE app.t AS SELECT 7 AS n")
+        .unwrap();
+    mariadb.program().kill();
+    assert!(mariadb.query("SELECT 1").is_err());
+    mariadb.restart().unwrap();
+    assert_eq!(mariadb.query("SELECT n FROM app.t").unwrap(), "7");
 }

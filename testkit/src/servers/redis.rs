@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use super::{Program, ServerError, find, free_port};
+use super::{Program, ServerError, certificates, find, free_port};
 use cli::Cli;
 
 pub use cluster::RedisCluster;
@@ -112,7 +112,7 @@ impl Redis {
             setup,
         };
         if redis.setup.tls {
-            redis.make_certificates()?;
+            certificates::make(&redis.program)?;
         }
         redis.program.start(redis.arguments(port))?;
         redis.await_answer()?;
@@ -227,21 +227,5 @@ impl Redis {
             set(name, &values);
         }
         arguments
-    }
-
-    /// A CA, and a certificate by it: one that signs itself would not do for a client that looks closely.
-    fn make_certificates(&self) -> Result<(), ServerError> {
-        let openssl = find("openssl", "openssl")?;
-        let key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2";
-        for certificate in [
-            "-keyout ca.key -out ca.crt -subj /CN=anysession-test-ca",
-            "-keyout server.key -out server.crt -subj /CN=anysession-test -CA ca.crt -CAkey ca.key \
-             -addext subjectAltName=IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE",
-        ] {
-            let arguments = format!("req -x509 {key} {certificate}");
-            self.program
-                .run(&openssl, arguments.split_whitespace().map(OsString::from))?;
-        }
-        Ok(())
     }
 }

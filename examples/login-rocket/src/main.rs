@@ -35,7 +35,12 @@ fn rocket() -> _ {
     let defaults = Config::builder()
         .store_type("filesystem") // in ./sessions, unless SESSION_URL names another folder
         .cookie_secure(false);
-    let drivers = Drivers::default().with(anysession_fs::DRIVER);
+    let drivers = Drivers::default()
+        .with(anysession_fs::DRIVER)
+        .with(anysession_redis::DRIVER)
+        .with(anysession_sql::SQLITE)
+        .with(anysession_sql::POSTGRES)
+        .with(anysession_sql::MYSQL);
 
     rocket::custom(figment)
         .mount("/", routes![home, style, sign_in, sign_out])

@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anysession_testkit::Suite;
-use anysession_testkit::servers::{Conduct, MariaDb, Postgres, Proxy, Redis, RedisCluster, RedisSentinels, find};
+use anysession_testkit::servers::{
+    Conduct, MariaDb, Postgres, Proxy, Redis, RedisCluster, RedisSentinels, find,
+};
 use libtest_mimic::{Arguments, Trial};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};

@@ -2,15 +2,65 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::process::ExitCode;
 use std::time::Duration;
 
+use anysession_testkit::Suite;
 use anysession_testkit::servers::{
-    Conduct, MariaDb, Postgres, Proxy, Redis, RedisCluster, RedisSentinels,
+    Conduct, MariaDb, Postgres, Proxy, Redis, RedisCluster, RedisSentinels, find,
 };
+use libtest_mimic::{Arguments, Trial};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-#[test]
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let trial = |name: &str, test: fn()| {
+        Trial::test(name, move || {
+            test();
+            Ok(())
+        })
+    };
+    let mut trials = vec![trial("a_proxy_behaves_as_told", a_proxy_behaves_as_told)];
+    let mut of_server = |program, package, tests: Vec<Trial>| match find(program, package) {
+        Err(absent) => trials.extend(Suite::absent(program, absent.to_string()).into_trials()),
+        Ok(_) => trials.extend(tests),
+    };
+    of_server(
+        "redis-server",
+        "redis-server",
+        vec![
+            trial(
+                "a_killed_redis_with_an_append_only_file_has_lost_nothing",
+                a_killed_redis_with_an_append_only_file_has_lost_nothing,
+            ),
+            trial("a_redis_speaks_tls", a_redis_speaks_tls),
+            trial("a_slot_moves_with_its_keys", a_slot_moves_with_its_keys),
+            trial(
+                "sentinels_replace_a_dead_master",
+                sentinels_replace_a_dead_master,
+            ),
+        ],
+    );
+    of_server(
+        "postgres",
+        "postgresql",
+        vec![trial(
+            "a_postgres_is_there_again_after_a_crash",
+            a_postgres_is_there_again_after_a_crash,
+        )],
+    );
+    of_server(
+        "mariadbd",
+        "mariadb-server",
+        vec![trial(
+            "a_mariadb_is_there_again_after_a_crash",
+            a_mariadb_is_there_again_after_a_crash,
+        )],
+    );
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
 fn a_killed_redis_with_an_append_only_file_has_lost_nothing() {
     let mut redis = Redis::setup()
         .append_only()
@@ -24,14 +74,12 @@ fn a_killed_redis_with_an_append_only_file_has_lost_nothing() {
     assert_eq!(redis.command(&["GET", "key"]).unwrap(), "value");
 }
 
-#[test]
 fn a_redis_speaks_tls() {
     let redis = Redis::setup().tls().unix_socket().start().unwrap();
     assert_eq!(redis.command(&["PING"]).unwrap(), "PONG");
     assert!(redis.socket().exists());
 }
 
-#[test]
 fn a_slot_moves_with_its_keys() {
     let mut cluster = RedisCluster::start().unwrap();
     cluster.add_node().unwrap();
@@ -46,7 +94,6 @@ fn a_slot_moves_with_its_keys() {
     );
 }
 
-#[test]
 fn sentinels_replace_a_dead_master() {
     let mut sentinels = RedisSentinels::start().unwrap();
     let port = sentinels.master_port().unwrap();
@@ -59,8 +106,11 @@ fn sentinels_replace_a_dead_master() {
     );
 }
 
-#[tokio::test]
-async fn a_proxy_behaves_as_told() {
+fn a_proxy_behaves_as_told() {
+    tokio::runtime::Runtime::new().unwrap().block_on(proxy());
+}
+
+async fn proxy() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let echo = listener.local_addr().unwrap();
     tokio::spawn(async move {
@@ -79,6 +129,10 @@ async fn a_proxy_behaves_as_told() {
     for silent in [Conduct::SwallowRequests, Conduct::SwallowAnswers] {
         proxy.set(silent);
         assert_eq!(ask(&mut client).await, None);
+        proxy.set(Conduct::Pass);
+        assert_eq!(ask(&mut client).await, None);
+        client = TcpStream::connect(proxy.address()).await.unwrap();
+        assert_eq!(ask(&mut client).await, Some(4));
     }
     proxy.set(Conduct::CutAnswersAfter(6));
     assert_eq!(ask(&mut client).await, Some(4));
@@ -100,7 +154,6 @@ async fn ask(client: &mut TcpStream) -> Option<usize> {
     read.await.ok().map(Result::unwrap_or_default)
 }
 
-#[test]
 fn a_postgres_is_there_again_after_a_crash() {
     let mut postgres = Postgres::setup().durable().start().unwrap();
     postgres.query("CREATE TABLE t AS SELECT 7 AS n").unwrap();
@@ -109,7 +162,6 @@ fn a_postgres_is_there_again_after_a_crash() {
     assert!(postgres.query("SELECT no").is_err());
 }
 
-#[test]
 fn a_mariadb_is_there_again_after_a_crash() {
     let mut mariadb = MariaDb::setup().durable().start().unwrap();
     mariadb

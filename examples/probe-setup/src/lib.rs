@@ -13,6 +13,7 @@ use anysession::{Config, Drivers, Sessions};
 pub async fn sessions() -> Result<Sessions, Box<dyn Error + Send + Sync>> {
     let drivers = Drivers::default()
         .with(anysession_fs::DRIVER)
+        .with(anysession_redis::DRIVER)
         .with(anysession_sql::SQLITE)
         .with(anysession_sql::POSTGRES)
         .with(anysession_sql::MYSQL);

@@ -1,6 +1,8 @@
 //! A TCP proxy that misbehaves as told, in front of any server.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -19,9 +21,10 @@ pub enum Conduct {
     Delay(Duration),
     /// Each connection breaks after so many further bytes of answers, and so may be cut inside one.
     CutAnswersAfter(usize),
-    /// Requests vanish: the server never sees them, and the client hears nothing.
+    /// Requests vanish: the server never sees them, and the client hears nothing. A connection that lost something stays
+    /// silent for ever.
     SwallowRequests,
-    /// Requests are carried out, but their answers vanish.
+    /// Requests are carried out, but their answers vanish; otherwise the same.
     SwallowAnswers,
     /// Open connections are cut, and new ones are closed as soon as they are made.
     Refuse,
@@ -34,6 +37,7 @@ pub enum Conduct {
 pub struct Proxy {
     address: SocketAddr,
     conduct: watch::Sender<Conduct>,
+    round_trips: Arc<AtomicUsize>,
     accepting: JoinHandle<()>,
 }
 
@@ -47,14 +51,17 @@ impl Proxy {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let (conduct, seen) = watch::channel(Conduct::Pass);
+        let round_trips = Arc::<AtomicUsize>::default();
+        let counted = Arc::clone(&round_trips);
         let accepting = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(serve(client, server, seen.clone()));
+                tokio::spawn(serve(client, server, seen.clone(), Arc::clone(&counted)));
             }
         });
         Ok(Proxy {
             address,
             conduct,
+            round_trips,
             accepting,
         })
     }
@@ -62,6 +69,12 @@ impl Proxy {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// How many round trips there were, on all connections together: requests that are sent before any answer to them
+    /// make one.
+    pub fn round_trips(&self) -> usize {
+        self.round_trips.load(Ordering::Relaxed)
     }
 
     /// From now on it behaves like this.
@@ -77,7 +90,12 @@ impl Drop for Proxy {
     }
 }
 
-async fn serve(client: TcpStream, server: SocketAddr, conduct: watch::Receiver<Conduct>) {
+async fn serve(
+    client: TcpStream,
+    server: SocketAddr,
+    conduct: watch::Receiver<Conduct>,
+    round_trips: Arc<AtomicUsize>,
+) {
     if *conduct.borrow() == Conduct::Refuse {
         return;
     }
@@ -89,9 +107,10 @@ async fn serve(client: TcpStream, server: SocketAddr, conduct: watch::Receiver<C
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
     let mut end = conduct.clone();
+    let asked = AtomicBool::new(false);
     tokio::select! {
-        () = requests(from_client, to_server, conduct.clone()) => {}
-        () = answers(from_server, to_client, conduct) => {}
+        () = requests(from_client, to_server, conduct.clone(), &asked, &round_trips) => {}
+        () = answers(from_server, to_client, conduct, &asked) => {}
         // Refused from now on, or the proxy is gone.
         _ = end.wait_for(|conduct| *conduct == Conduct::Refuse) => {}
     }
@@ -101,10 +120,16 @@ async fn requests(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
     conduct: watch::Receiver<Conduct>,
+    asked: &AtomicBool,
+    round_trips: &AtomicUsize,
 ) {
     let mut buffer = vec![0; 1 << 16];
+    let mut swallowed = false;
     while let Ok(read @ 1..) = from.read(&mut buffer).await {
-        let swallowed = *conduct.borrow() == Conduct::SwallowRequests;
+        if !asked.swap(true, Ordering::Relaxed) {
+            round_trips.fetch_add(1, Ordering::Relaxed);
+        }
+        swallowed |= *conduct.borrow() == Conduct::SwallowRequests;
         if !swallowed && to.write_all(&buffer[..read]).await.is_err() {
             return;
         }
@@ -115,20 +140,25 @@ async fn answers(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
     conduct: watch::Receiver<Conduct>,
+    asked: &AtomicBool,
 ) {
     let mut buffer = vec![0; 1 << 16];
-    let mut passed = 0;
+    let (mut passed, mut swallowed) = (0, false);
     while let Ok(read @ 1..) = from.read(&mut buffer).await {
+        asked.store(false, Ordering::Relaxed);
         let conduct = *conduct.borrow();
         let mut wanted = read;
+        swallowed |= matches!(conduct, Conduct::SwallowRequests | Conduct::SwallowAnswers);
+        if swallowed {
+            continue;
+        }
         match conduct {
-            Conduct::SwallowRequests | Conduct::SwallowAnswers => continue,
             Conduct::Delay(delay) => tokio::time::sleep(delay).await,
             Conduct::CutAnswersAfter(limit) => {
                 wanted = read.min(limit.saturating_sub(passed));
                 passed += wanted;
             }
-            Conduct::Pass | Conduct::Refuse => passed = 0,
+            _ => passed = 0,
         }
         if to.write_all(&buffer[..wanted]).await.is_err() || wanted < read {
             return;

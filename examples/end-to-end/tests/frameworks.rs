@@ -11,7 +11,7 @@ const FRAMEWORKS: [&str; 4] = ["axum", "actix", "rocket", "poem"];
 
 fn main() -> ExitCode {
     let stores = Stores::start().expect("room for a temporary folder");
-    let trials = stores.trials(&["filesystem", "redis", "postgres"], |store, url| {
+    let mut trials = stores.trials(&["filesystem", "redis", "postgres"], |store, url| {
         let trial = |rule: &str, check: fn(&Site) -> Result| {
             let url = url.clone();
             Trial::test(format!("{store}::{rule}"), move || {
@@ -29,6 +29,10 @@ fn main() -> ExitCode {
             ),
         ]
     });
+    trials.push(Trial::test(
+        "a_storm_finds_servers_that_share_nothing",
+        || Ok(a_storm_finds_servers_that_share_nothing()?),
+    ));
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
@@ -106,4 +110,13 @@ fn overlapping_requests_on_all_of_them_show_no_anomaly(site: &Site) -> Result {
     let report = storm(&site.addresses(), 4_000)?;
     println!("{report}");
     Ok(())
+}
+
+/// A check that cannot fail proves nothing: in memory each server has sessions of its own.
+fn a_storm_finds_servers_that_share_nothing() -> Result {
+    let site = Site::start("memory", "memory://")?;
+    match storm(&site.addresses(), 400) {
+        Ok(report) => Err(format!("nothing was found: {report}").into()),
+        Err(_) => Ok(()),
+    }
 }

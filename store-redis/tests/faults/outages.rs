@@ -83,6 +83,11 @@ pub(crate) async fn a_node_that_dies_is_replaced_by_its_replica() {
         })
         .unwrap();
 
+    for node in cluster.nodes() {
+        let replica = format!("slave {master}");
+        node.await_that(&["CLUSTER", "NODES"], |nodes| nodes.contains(&replica))
+            .unwrap();
+    }
     // A replica may not know yet what was done, so it is not asked, whatever the application reads elsewhere.
     let nodes = cluster.addresses();
     let nodes = nodes.split(',').map(|node| format!("redis://{node}"));

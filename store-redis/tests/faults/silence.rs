@@ -161,6 +161,11 @@ pub(crate) async fn a_write_to_a_cluster_whose_answer_is_lost_is_not_sent_again(
         while silent.writes() < before {}
         // The connection has lost an answer for good. A new one would do, and is there to be tempted by.
         silent.proxy.set(Conduct::Pass);
+        // The client looks at what it could send again when it has something else to do.
+        while !writing.is_finished() {
+            let _ = silent.store.load(&new_key()).await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
         writing.await.unwrap().unwrap_err();
         assert!(started.elapsed() < BOUND, "{:?}", started.elapsed());
         let stored = load(&*silent.store, &key).await;

@@ -18,6 +18,9 @@ pub(crate) async fn a_log_out_that_no_replica_knows_is_an_error_if_it_must_be_re
             info.contains("master_link_status:up")
         })
         .unwrap();
+    master
+        .await_that(&["INFO", "replication"], |info| info.contains("state=online"))
+        .unwrap();
     let relaxed = open(&format!("{}?{LIMITS}", master.url())).await;
     let strict = open(&format!("{}?{LIMITS}&durability=replicated", master.url())).await;
     let (first, version) = create(&*strict, of_user("ada", "x")).await;

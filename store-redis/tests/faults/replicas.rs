@@ -19,7 +19,9 @@ pub(crate) async fn a_log_out_that_no_replica_knows_is_an_error_if_it_must_be_re
         })
         .unwrap();
     master
-        .await_that(&["INFO", "replication"], |info| info.contains("state=online"))
+        .await_that(&["INFO", "replication"], |info| {
+            info.contains("state=online")
+        })
         .unwrap();
     let relaxed = open(&format!("{}?{LIMITS}", master.url())).await;
     let strict = open(&format!("{}?{LIMITS}&durability=replicated", master.url())).await;

@@ -29,6 +29,10 @@ impl RedisSentinels {
         replica.await_that(&["INFO", "replication"], |info| {
             info.contains("master_link_status:up")
         })?;
+        // The master counts the replica somewhat later than the replica says that it is one.
+        master.await_that(&["INFO", "replication"], |info| {
+            info.contains("state=online")
+        })?;
         let sentinels = (0..3).map(|_| start_sentinel(&master));
         let mut started = RedisSentinels {
             sentinels: sentinels.collect::<Result<_, _>>()?,

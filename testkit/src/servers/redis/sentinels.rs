@@ -24,7 +24,7 @@ impl RedisSentinels {
     ///
     /// When Redis is not installed or does not come up.
     pub fn start() -> Result<Self, ServerError> {
-        let master = Redis::setup().start()?;
+        let mut master = Redis::setup().start()?;
         let mut replica = Redis::setup().replica_of(&master).start()?;
         replica.await_that(&["INFO", "replication"], |info| {
             info.contains("master_link_status:up")

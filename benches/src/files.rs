@@ -28,7 +28,7 @@ pub fn run(report: &mut Report, effort: Effort) {
         .worker_threads(2)
         .build()
         .expect("a runtime");
-    let plain = Arc::new(Plain::new(folder.path()));
+    let by_hand = Arc::new(Plain::new(folder.path()));
     let full = Arc::new(Ours::new(&runtime, folder.path(), "full", Durability::Full));
     let relaxed = Arc::new(Ours::new(
         &runtime,
@@ -40,25 +40,23 @@ pub fn run(report: &mut Report, effort: Effort) {
     println!("| | tasks | plain loop | anysession | part |\n| --- | ---: | ---: | ---: | ---: |");
     for tasks in [1, 16] {
         let run = |calls, work: Work| runtime.block_on(concurrently(tasks, calls, work));
+        let plain = |synced| -> Work {
+            let plain = by_hand.clone();
+            Arc::new(move |n| plain.clone().write(n, synced))
+        };
+        let ours = |store: &Arc<Ours>| -> Work {
+            let store = store.clone();
+            Arc::new(move |n| store.clone().write(n))
+        };
         let work: Vec<Work> = vec![
+            plain(Synced::FileAndFolder),
+            ours(&full),
+            plain(Synced::File),
+            ours(&full),
+            plain(Synced::Nothing),
+            ours(&relaxed),
             {
-                let plain = plain.clone();
-                Arc::new(move |n| plain.clone().write(n, true))
-            },
-            {
-                let full = full.clone();
-                Arc::new(move |n| full.clone().write(n))
-            },
-            {
-                let plain = plain.clone();
-                Arc::new(move |n| plain.clone().write(n, false))
-            },
-            {
-                let relaxed = relaxed.clone();
-                Arc::new(move |n| relaxed.clone().write(n))
-            },
-            {
-                let plain = plain.clone();
+                let plain = by_hand.clone();
                 Arc::new(move |n| plain.clone().read(n))
             },
             {
@@ -75,6 +73,10 @@ pub fn run(report: &mut Report, effort: Effort) {
             .map(|ns| 1e9 / ns)
             .collect();
         let rows = [
+            (
+                "write",
+                "full, beside temp + fdatasync + rename + fsync of the folder",
+            ),
             ("write", "full, beside temp + fdatasync + rename"),
             ("write", "relaxed, beside temp + rename"),
             ("read", "read, beside open + read + close"),
@@ -118,6 +120,16 @@ async fn concurrently(tasks: usize, calls: usize, work: Work) {
     }
 }
 
+/// What a write by hand makes durable.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Synced {
+    Nothing,
+    /// The new content, but not that it has its name.
+    File,
+    /// As `full` has to.
+    FileAndFolder,
+}
+
 /// What anybody would write by hand.
 struct Plain(std::path::PathBuf);
 
@@ -126,23 +138,31 @@ impl Plain {
         let folder = folder.join("plain");
         std::fs::create_dir(&folder).expect("a folder");
         let plain = Plain(folder);
-        (0..SESSIONS).for_each(|n| plain.write_now(n, false));
+        (0..SESSIONS).for_each(|n| plain.write_now(n, Synced::Nothing));
         plain
     }
 
-    fn write_now(&self, n: usize, sync: bool) {
+    fn write_now(&self, n: usize, synced: Synced) {
         let temporary = self.0.join(format!("temporary-{n}"));
         let mut file = File::create(&temporary).expect("a file");
         file.write_all(&[7; PAYLOAD]).expect("there is room");
-        if sync {
+        if synced != Synced::Nothing {
             file.sync_data().expect("the disk works");
         }
         std::fs::rename(temporary, self.0.join(n.to_string())).expect("it is renamed");
+        if synced == Synced::FileAndFolder {
+            let folder = File::open(&self.0).and_then(|folder| folder.sync_all());
+            folder.expect("the disk works");
+        }
     }
 
-    fn write(self: Arc<Self>, n: usize, sync: bool) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    fn write(
+        self: Arc<Self>,
+        n: usize,
+        synced: Synced,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         Box::pin(async move {
-            let written = tokio::task::spawn_blocking(move || self.write_now(n, sync));
+            let written = tokio::task::spawn_blocking(move || self.write_now(n, synced));
             written.await.expect("it does not panic");
         })
     }

@@ -21,6 +21,7 @@ mod failures;
 mod flashes;
 mod headers;
 mod hostile;
+mod http2;
 mod lifetimes;
 mod logins;
 mod outages;
@@ -48,6 +49,9 @@ use site::{Serve, World};
 /// each trial, and leaves the thread alone until the process ends. Requests come over real TCP connections, some of
 /// them as no browser would send them. Deadlines are tried with a clock that the suite sets, races with gates, and an
 /// outage with a store that fails as told, so that nothing waits.
+///
+/// A framework that does not serve what a trial needs [says so](Suite::except), and why; that is HTTP/2 without TLS
+/// (`the_crumbs_of_an_http_2_request_are_all_read`) for some, and nothing else so far.
 ///
 /// With an adapter for axum, `tests/suite.rs` (and `[[test]] name = "suite"`, `harness = false` in its `Cargo.toml`) is
 ///
@@ -279,11 +283,14 @@ const TRIALS: &[(&str, AdapterTrial)] = trials! {
         a_malformed_id_costs_no_round_trip,
         an_id_of_the_right_length_costs_one_look_up_at_most,
         the_cookie_header_is_read_byte_by_byte,
+        a_byte_that_is_no_utf8_in_anothers_cookie_does_no_harm,
         several_cookie_headers_are_all_read,
         of_several_cookies_the_first_that_loads_counts,
         a_thousand_cookies_of_our_name_cost_four_look_ups,
         ten_thousand_other_cookies_do_no_harm,
         a_64_kib_cookie_header_does_no_harm;
+    http2:
+        the_crumbs_of_an_http_2_request_are_all_read;
     lifetimes:
         an_idle_session_ends_at_its_deadline_and_not_before,
         reading_keeps_a_session_alive,

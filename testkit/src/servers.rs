@@ -4,12 +4,22 @@
 //! They come from Debian's packages. Hold a server in `main` of a test binary (`harness = false`), not in a `static`: what
 //! is in a static is never dropped, and its folder stays behind.
 
+mod certificates;
+mod mariadb;
+mod postgres;
 mod program;
+mod proxy;
+mod redis;
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
+use std::process::Output;
 
+pub use mariadb::{MariaDb, MariaDbSetup};
+pub use postgres::{Postgres, PostgresSetup};
 pub use program::{Program, ServerError};
+pub use proxy::{Conduct, Proxy};
+pub use redis::{Redis, RedisCluster, RedisSentinels, RedisSetup};
 
 /// A port that is free now.
 ///
@@ -45,4 +55,16 @@ pub fn find(program: &'static str, package: &'static str) -> Result<PathBuf, Ser
         .map(|folder| folder.join(program))
         .find(|path| path.exists())
         .ok_or(ServerError::Absent { program, package })
+}
+
+/// What a client that was asked something printed.
+fn answer(server: &str, asked: &str, output: &Output) -> Result<String, ServerError> {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
+    match output.status.success() {
+        true => Ok(text(&output.stdout)),
+        false => Err(ServerError::Down {
+            program: format!("{server}, asked for {asked}"),
+            log: text(&output.stderr),
+        }),
+    }
 }

@@ -42,8 +42,33 @@ impl Suite {
         }
     }
 
+    /// Leaves one trial out that asks for what the subject cannot have by its nature, and says why. It counts as ignored,
+    /// under its name and with the reason.
+    ///
+    /// ```
+    /// # use anysession::Sessions;
+    /// # use anysession_testkit::adapter_suite;
+    /// # fn serve(_: Sessions, _: std::net::SocketAddr) {}
+    /// let suite = adapter_suite("mine", serve).except(
+    ///     "the_crumbs_of_an_http_2_request_are_all_read",
+    ///     "it serves HTTP/2 over TLS only",
+    /// );
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If there is no such trial.
+    pub fn except(mut self, rule: &str, why: impl Into<String>) -> Self {
+        let mut cases = self.cases.iter_mut();
+        match cases.find(|case| case.rule == rule) {
+            Some(case) => case.check = Check::Inapplicable(why.into()),
+            None => panic!("{} has no trial {rule}", self.subject),
+        }
+        self
+    }
+
     /// Runs every trial, one after the other, and gives what became of each: for tests of the suite itself, and for
-    /// runners of another kind. Absent subjects have no outcome.
+    /// runners of another kind. Absent subjects have no outcome, nor have trials that were left out.
     ///
     /// ```
     /// # use std::sync::Arc;
@@ -60,7 +85,8 @@ impl Suite {
         self.cases.iter().filter_map(Case::outcome).collect()
     }
 
-    /// Runs the trial of one rule alone. `None` if there is no such trial, or its subject is absent.
+    /// Runs the trial of one rule alone. `None` if there is no such trial, if it was left out, or if its
+    /// subject is absent.
     pub fn outcome_of(&self, rule: &str) -> Option<Outcome> {
         let mut cases = self.cases.iter();
         cases.find(|case| case.rule == rule)?.outcome()
@@ -198,6 +224,7 @@ struct Case {
 enum Check {
     Run(Box<dyn Fn() -> Result<(), Failure> + Send + Sync>),
     Absent(String),
+    Inapplicable(String),
 }
 
 impl Case {
@@ -207,7 +234,7 @@ impl Case {
                 rule: self.rule,
                 result: guarded(check),
             }),
-            Check::Absent(_) => None,
+            Check::Absent(_) | Check::Inapplicable(_) => None,
         }
     }
 
@@ -216,6 +243,9 @@ impl Case {
             Check::Run(check) => Trial::test(name, move || Ok(guarded(&check)?)),
             Check::Absent(why) => {
                 Trial::ignorable_test(name, move || Ok(judge_absence(&why, all_are_required())?))
+            }
+            Check::Inapplicable(why) => {
+                Trial::ignorable_test(name, move || Ok(Completion::ignored_with(why)))
             }
         }
     }

@@ -22,7 +22,8 @@ use crate::store::{Expect, Write};
 
 use super::NOON;
 use super::shelf::{Shelf, User};
-use super::world::{POLICY, key, session_id};
+use super::start::{key, session_id};
+use super::world::POLICY;
 use reference::{Data, Deed, Reference, Wanted};
 
 const KEYS: [&str; 3] = ["a", "b", "c"];

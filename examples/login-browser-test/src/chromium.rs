@@ -18,19 +18,19 @@ use crate::Result;
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// A running Chromium and its driver. Both are killed when this is dropped.
-pub(crate) struct Browser {
+pub struct Browser {
     client: Client,
     _driver: Driver,
 }
 
 impl Browser {
     /// Starts it with the profile in this folder.
-    pub(crate) async fn open(profile: &Path) -> Result<Self> {
+    pub async fn open(profile: &Path) -> Result<Self> {
         Browser::with_settings(profile, json!({})).await
     }
 
     /// Starts it as a visitor has it who has switched JavaScript off.
-    pub(crate) async fn open_without_scripts(profile: &Path) -> Result<Self> {
+    pub async fn open_without_scripts(profile: &Path) -> Result<Self> {
         let off = json!({ "profile.managed_default_content_settings.javascript": 2 });
         Browser::with_settings(profile, off).await
     }
@@ -68,29 +68,49 @@ impl Browser {
     }
 
     /// Closes it as its user does, so that the profile is written.
-    pub(crate) async fn quit(self) -> Result {
+    pub async fn quit(self) -> Result {
         Ok(self.client.close().await?)
     }
 
-    pub(crate) async fn goto(&self, url: &str) -> Result {
+    /// Opens a page and waits until it is there.
+    ///
+    /// # Errors
+    ///
+    /// When the browser cannot.
+    pub async fn goto(&self, url: &str) -> Result {
         Ok(self.client.goto(url).await?)
     }
 
-    pub(crate) async fn reload(&self) -> Result {
+    /// Loads the page again.
+    ///
+    /// # Errors
+    ///
+    /// When the browser cannot.
+    pub async fn reload(&self) -> Result {
         Ok(self.client.refresh().await?)
     }
 
-    pub(crate) async fn back(&self) -> Result {
+    /// Goes back, as the button does.
+    ///
+    /// # Errors
+    ///
+    /// When the browser cannot.
+    pub async fn back(&self) -> Result {
         Ok(self.client.back().await?)
     }
 
     /// Opens another tab and goes on there; [`switch_to_tab`](Self::switch_to_tab) counts from 0.
-    pub(crate) async fn open_tab(&self) -> Result {
+    pub async fn open_tab(&self) -> Result {
         let tab = self.client.new_window(true).await?;
         Ok(self.client.switch_to_window(tab.handle).await?)
     }
 
-    pub(crate) async fn switch_to_tab(&self, position: usize) -> Result {
+    /// Goes to a tab, counted from 0 in the order in which they were opened.
+    ///
+    /// # Errors
+    ///
+    /// When the browser cannot.
+    pub async fn switch_to_tab(&self, position: usize) -> Result {
         let mut tabs = self.client.windows().await?;
         Ok(self
             .client
@@ -98,12 +118,17 @@ impl Browser {
             .await?)
     }
 
-    pub(crate) async fn title(&self) -> Result<String> {
+    /// The page's title.
+    ///
+    /// # Errors
+    ///
+    /// When the browser cannot.
+    pub async fn title(&self) -> Result<String> {
         Ok(self.client.title().await?)
     }
 
     /// The value of a cookie that the page got, if there is one.
-    pub(crate) async fn cookie(&self, name: &str) -> Result<Option<String>> {
+    pub async fn cookie(&self, name: &str) -> Result<Option<String>> {
         match self.client.get_named_cookie(name).await {
             Ok(cookie) => Ok(Some(cookie.value().to_owned())),
             Err(CmdError::Standard(error)) if error.error == ErrorStatus::NoSuchCookie => Ok(None),
@@ -111,7 +136,12 @@ impl Browser {
         }
     }
 
-    pub(crate) async fn fill(&self, css: &str, text: &str) -> Result {
+    /// Types into a field.
+    ///
+    /// # Errors
+    ///
+    /// When the browser cannot.
+    pub async fn fill(&self, css: &str, text: &str) -> Result {
         let field = self.client.wait().at_most(PATIENCE);
         Ok(field
             .for_element(Locator::Css(css))
@@ -120,13 +150,18 @@ impl Browser {
             .await?)
     }
 
-    pub(crate) async fn click(&self, css: &str) -> Result {
+    /// Clicks an element.
+    ///
+    /// # Errors
+    ///
+    /// When the browser cannot.
+    pub async fn click(&self, css: &str) -> Result {
         let wait = self.client.wait().at_most(PATIENCE);
         Ok(wait.for_element(Locator::Css(css)).await?.click().await?)
     }
 
     /// Waits until the texts of all such elements are these.
-    pub(crate) async fn expect(&self, css: &str, expected: &[&str]) -> Result {
+    pub async fn expect(&self, css: &str, expected: &[&str]) -> Result {
         let mut seen = Vec::new();
         let shown = async {
             loop {
@@ -147,7 +182,7 @@ impl Browser {
     }
 
     /// The texts of all such elements, now.
-    pub(crate) async fn texts(&self, css: &str) -> Result<Vec<String>> {
+    pub async fn texts(&self, css: &str) -> Result<Vec<String>> {
         let mut texts = Vec::new();
         for element in self.client.find_all(Locator::Css(css)).await? {
             texts.push(element.text().await?);
@@ -156,7 +191,7 @@ impl Browser {
     }
 
     /// What the stylesheet makes of a property of an element.
-    pub(crate) async fn style(&self, css: &str, property: &str) -> Result<String> {
+    pub async fn style(&self, css: &str, property: &str) -> Result<String> {
         let element = self.client.find(Locator::Css(css)).await?;
         Ok(element.css_value(property).await?)
     }

@@ -12,9 +12,11 @@ use std::time::Duration;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
+pub use chromium::Browser;
 use server::Example;
 
-type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+/// What a trial answers.
+pub type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 /// Runs all trials on the login example that is this program; a test binary without a harness ends with the code.
 ///
@@ -31,7 +33,7 @@ pub fn run(program: &'static str) -> ExitCode {
     /// Each function is a trial of its name.
     macro_rules! trials {
         ($($test:ident),* $(,)?) => {
-            vec![$(trial(stringify!($test), move || trials::$test(example))),*]
+            vec![$(needs_browser(stringify!($test), move || trials::$test(example))),*]
         };
     }
     let trials = trials![
@@ -53,8 +55,8 @@ pub fn run(program: &'static str) -> ExitCode {
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
-/// A test that needs the browser: without it, ignored with the reason, or failed where everything has to be there.
-fn trial<F>(name: &str, test: impl FnOnce() -> F + Send + 'static) -> Trial
+/// A trial that needs the browser: without it, ignored with the reason, or failed where everything has to be there.
+pub fn needs_browser<F>(name: &str, test: impl FnOnce() -> F + Send + 'static) -> Trial
 where
     F: Future<Output = Result> + 'static,
 {

@@ -11,7 +11,12 @@ use anysession::{Config, Drivers, Sessions};
 ///
 /// When the configuration is wrong or the store cannot be opened.
 pub async fn sessions() -> Result<Sessions, Box<dyn Error + Send + Sync>> {
-    let drivers = Drivers::default().with(anysession_fs::DRIVER);
+    let drivers = Drivers::default()
+        .with(anysession_fs::DRIVER)
+        .with(anysession_redis::DRIVER)
+        .with(anysession_sql::SQLITE)
+        .with(anysession_sql::POSTGRES)
+        .with(anysession_sql::MYSQL);
     Ok(Sessions::connect(Config::from_env()?, &drivers).await?)
 }
 

@@ -71,11 +71,17 @@ impl Program {
             child: None,
         };
         fs::set_permissions(program.folder(), fs::Permissions::from_mode(0o700))?;
-        if let Some(user) = &program.user {
-            let (uid, gid) = ids_of(user)?;
-            chown(program.folder(), Some(uid), Some(gid))?;
-        }
+        program.hand_over(program.folder())?;
         Ok(program)
+    }
+
+    /// Gives a file to the user that it runs as.
+    pub(super) fn hand_over(&self, path: &Path) -> Result<(), ServerError> {
+        if let Some(user) = &self.user {
+            let (uid, gid) = ids_of(user)?;
+            chown(path, Some(uid), Some(gid))?;
+        }
+        Ok(())
     }
 
     /// Its folder.
@@ -188,6 +194,19 @@ impl Program {
             true => Ok(()),
             false => Err(io::Error::other(format!("kill -{name} {pid} failed")).into()),
         }
+    }
+
+    /// Sends it a signal that ends it, and waits until it is gone.
+    ///
+    /// # Errors
+    ///
+    /// When it does not run.
+    pub fn end(&mut self, signal: &str) -> Result<(), ServerError> {
+        self.signal(signal)?;
+        if let Some(mut child) = self.child.take() {
+            child.wait()?;
+        }
+        Ok(())
     }
 
     /// Kills it at once, as a crash would, and waits until it is gone.

@@ -1,0 +1,29 @@
+//! What tests of whole programs are made of: a [`Server`] is a program of this workspace, running, and a [`Visitor`] is
+//! somebody with a browser's cookie.
+
+mod nginx;
+mod server;
+mod stores;
+mod storm;
+mod visitor;
+
+pub use nginx::Nginx;
+pub use server::Server;
+pub use stores::Stores;
+pub use storm::{Report, storm};
+pub use visitor::{Answer, Visitor};
+
+/// What a test answers.
+pub type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+/// Returns an error unless both are equal.
+#[macro_export]
+macro_rules! same {
+    ($actual:expr, $expected:expr, $($rule:tt)+) => {
+        match (&$actual, &$expected) {
+            (actual, expected) => if *actual != *expected {
+                return Err(format!("{}: expected {expected:?}, got {actual:?}", format_args!($($rule)+)).into());
+            }
+        }
+    };
+}

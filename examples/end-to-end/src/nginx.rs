@@ -1,0 +1,102 @@
+//! A reverse proxy in front of several servers.
+
+use std::fs;
+
+use anysession_testkit::servers::{Program, ServerError, find, free_port};
+
+use crate::Visitor;
+
+/// A running nginx, which sends each path to one of several servers.
+#[derive(Debug)]
+pub struct Nginx {
+    program: Program,
+    port: u16,
+    /// How often the routes were changed, which the running nginx tells.
+    generation: usize,
+    /// `http://127.0.0.1:port`, without a slash at its end.
+    pub address: String,
+}
+
+impl Nginx {
+    /// Starts it with these routes: the beginning of a path, and the address that it is sent to.
+    ///
+    /// # Errors
+    ///
+    /// When nginx is not installed or does not come up.
+    pub fn start(routes: &[(&str, &str)]) -> Result<Self, ServerError> {
+        let mut program = Program::new(find("nginx", "nginx-light")?, "www-data")?;
+        let port = free_port()?;
+        write_routes(&program, port, routes, 0)?;
+        let folder = program.folder().display().to_string();
+        program.start(["-p", &folder, "-c", "nginx.conf", "-e", "stderr"])?;
+        let mut nginx = Nginx {
+            program,
+            port,
+            generation: 0,
+            address: format!("http://127.0.0.1:{port}"),
+        };
+        nginx.await_routes(0)?;
+        Ok(nginx)
+    }
+
+    fn await_routes(&mut self, generation: usize) -> Result<(), ServerError> {
+        let (visitor, address) = (Visitor::default(), self.address.clone());
+        self.program.await_answer(|| {
+            let answer = visitor.ask(&address, "/-/generation");
+            answer.is_ok_and(|answer| answer.body == generation.to_string())
+        })
+    }
+
+    /// Sends paths elsewhere from now on. Requests that are under way are not disturbed.
+    ///
+    /// # Errors
+    ///
+    /// When the routes cannot be written or nginx has gone.
+    pub fn route(&mut self, routes: &[(&str, &str)]) -> Result<(), ServerError> {
+        let generation = self.generation + 1;
+        self.generation = generation;
+        write_routes(&self.program, self.port, routes, generation)?;
+        self.program.signal("HUP")?;
+        self.await_routes(generation)
+    }
+}
+
+fn write_routes(
+    program: &Program,
+    port: u16,
+    routes: &[(&str, &str)],
+    generation: usize,
+) -> Result<(), ServerError> {
+    let locations: String = routes
+        .iter()
+        .map(|(path, server)| format!("    location {path} {{ proxy_pass {server}; }}\n"))
+        .collect();
+    let folder = program.folder().display();
+    let configuration = format!(
+        "daemon off;
+pid {folder}/nginx.pid;
+worker_processes 1;
+events {{}}
+http {{
+  access_log off;
+  # A connection that stays open stays with the routes of its beginning.
+  keepalive_timeout 0;
+  client_body_temp_path {folder}/body;
+  proxy_temp_path {folder}/proxy;
+  fastcgi_temp_path {folder}/fastcgi;
+  uwsgi_temp_path {folder}/uwsgi;
+  scgi_temp_path {folder}/scgi;
+  server {{
+    listen 127.0.0.1:{port};
+    # The example compares a form's origin with the host that it was sent to.
+    proxy_set_header Host $http_host;
+    location = /-/generation {{ return 200 {generation}; }}
+{locations}  }}
+}}
+"
+    );
+    Ok(fs::write(
+        program.folder().join("nginx.conf"),
+        configuration,
+    )?)
+}

@@ -1,0 +1,242 @@
+//! Opening the store by a configured location.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anysession::{ConnectError, Driver, Location, Store};
+use redis::cluster::ClusterClientBuilder;
+use redis::io::tcp::TcpSettings;
+use redis::{
+    Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo, RedisResult,
+    TlsCertificates,
+};
+
+use crate::address::{Address, Host, Place, SCHEMES};
+use crate::certificates;
+use crate::error::{Failure, Secrets};
+use crate::options::{Durability, RedisOptions};
+use crate::sentinel::{Login, Sentinels};
+use crate::store::RedisStore;
+
+pub(crate) const NAME: &str = "redis";
+const OPTIONS: &[&str] = &[
+    "prefix",
+    "timeout",
+    "connect_timeout",
+    "durability",
+    "database",
+    "ca",
+    "cert",
+    "key",
+    "sentinel_user",
+    "sentinel_password",
+];
+
+/// The type `redis`: one server, a Cluster, or Sentinels; `redis://127.0.0.1:6379/0` if nothing is configured.
+///
+/// The [front page](crate) has the forms of the URL and the options.
+pub const DRIVER: Driver = Driver {
+    name: NAME,
+    schemes: SCHEMES,
+    connect: |location| Box::pin(connect(location)),
+};
+
+async fn connect(location: Location) -> Result<Arc<dyn Store>, ConnectError> {
+    location.check_options(NAME, OPTIONS)?;
+    let options = options(&location)?;
+    let Address { place, login } = Address::parse(location.base()).map_err(failed)?;
+    check_fit(&location, &place)?;
+    let certificates = certificates::read(&location, place.is_encrypted()).await?;
+    let passwords = [
+        login.password.as_deref(),
+        location.option("sentinel_password"),
+    ];
+    let secrets = Secrets::new(passwords);
+    let refused = |error| failed(Failure::connecting(&error, &secrets));
+
+    let opened = match place {
+        Place::Server {
+            host,
+            tls,
+            database,
+        } => {
+            let client = client(address(host, tls), &login, database, certificates);
+            RedisStore::from_client(client.map_err(refused)?, options).await
+        }
+        Place::Socket { path } => {
+            let address = ConnectionAddr::Unix(path);
+            let client = client(address, &login, database_of_socket(&location)?, None);
+            RedisStore::from_client(client.map_err(refused)?, options).await
+        }
+        Place::Cluster { hosts, tls } => {
+            let builder = cluster(hosts, tls, &login, certificates);
+            RedisStore::from_cluster(builder.map_err(refused)?, options).await
+        }
+        Place::Sentinels {
+            hosts,
+            tls,
+            service,
+            database,
+        } => {
+            let own = |option| location.option(option).map(str::to_owned);
+            let sentinels = Login {
+                user: own("sentinel_user"),
+                password: own("sentinel_password"),
+            };
+            let sentinels = Sentinels {
+                addresses: hosts.into_iter().map(|host| address(host, tls)).collect(),
+                service,
+                database,
+                servers: login,
+                sentinels,
+                certificates,
+            };
+            RedisStore::from_sentinels(sentinels, options).await
+        }
+    };
+    Ok(Arc::new(opened.map_err(failed)?))
+}
+
+/// Refuses options that would have no effect here.
+fn check_fit(location: &Location, place: &Place) -> Result<(), ConnectError> {
+    let refuse = |option, expected| match location.option(option) {
+        Some(_) => Err(bad(option, expected)),
+        None => Ok(()),
+    };
+    if !matches!(place, Place::Socket { .. }) {
+        refuse(
+            "database",
+            "a socket; other urls name the database in their path",
+        )?;
+    }
+    if !matches!(place, Place::Sentinels { .. }) {
+        let expected = "a url that begins with redis-sentinel:// or rediss-sentinel://";
+        refuse("sentinel_user", expected)?;
+        refuse("sentinel_password", expected)?;
+    }
+    Ok(())
+}
+
+fn options(location: &Location) -> Result<RedisOptions, ConnectError> {
+    let mut options = RedisOptions::default();
+    if let Some(prefix) = location.option("prefix") {
+        options = options.with_prefix(prefix);
+    }
+    if let Some(timeout) = duration(location, "timeout")? {
+        options = options.with_timeout(timeout);
+    }
+    if let Some(timeout) = duration(location, "connect_timeout")? {
+        options = options.with_connect_timeout(timeout);
+    }
+    let durability = match location.option("durability") {
+        None | Some("acknowledged") => Durability::Acknowledged,
+        Some("replicated") => Durability::Replicated,
+        Some(_) => return Err(bad("durability", "acknowledged or replicated")),
+    };
+    Ok(options.with_durability(durability))
+}
+
+fn duration(location: &Location, option: &'static str) -> Result<Option<Duration>, ConnectError> {
+    const LONGEST: u64 = 60 * 60 * 1000;
+    let Some(text) = location.option(option) else {
+        return Ok(None);
+    };
+    let (number, unit) = match (text.strip_suffix("ms"), text.strip_suffix('s')) {
+        (Some(number), _) => (number, 1),
+        (None, Some(number)) => (number, 1000),
+        (None, None) => (text, 1000),
+    };
+    let digits = number.bytes().all(|byte| byte.is_ascii_digit());
+    let millis: Option<u64> = number.parse().ok().filter(|_| digits);
+    match millis.and_then(|number| number.checked_mul(unit)) {
+        Some(millis @ 1..=LONGEST) => Ok(Some(Duration::from_millis(millis))),
+        _ => Err(bad(option, "a time such as 500ms or 2s, up to an hour")),
+    }
+}
+
+fn database_of_socket(location: &Location) -> Result<i64, ConnectError> {
+    let number = location.option("database").unwrap_or("0").parse();
+    let number = number.ok().filter(|number| *number >= 0);
+    number.ok_or_else(|| bad("database", "a number from 0"))
+}
+
+fn address((host, port): Host, tls: bool) -> ConnectionAddr {
+    match tls {
+        false => ConnectionAddr::Tcp(host, port),
+        true => ConnectionAddr::TcpTls {
+            host,
+            port,
+            insecure: false,
+            tls_params: None,
+        },
+    }
+}
+
+fn client(
+    address: ConnectionAddr,
+    login: &Login,
+    database: i64,
+    certificates: Option<TlsCertificates>,
+) -> RedisResult<Client> {
+    let info = info(address, login, database)?;
+    match certificates {
+        Some(certificates) => Client::build_with_tls(info, certificates),
+        None => Client::open(info),
+    }
+}
+
+fn cluster(
+    hosts: Vec<Host>,
+    tls: bool,
+    login: &Login,
+    certificates: Option<TlsCertificates>,
+) -> RedisResult<ClusterClientBuilder> {
+    let nodes = hosts
+        .into_iter()
+        .map(|host| info(address(host, tls), login, 0));
+    let builder = ClusterClientBuilder::new(nodes.collect::<RedisResult<Vec<_>>>()?)
+        .tcp_settings(TcpSettings::default().set_nodelay(true));
+    Ok(match certificates {
+        Some(certificates) => builder.certs(certificates),
+        None => builder,
+    })
+}
+
+fn info(address: ConnectionAddr, login: &Login, database: i64) -> RedisResult<ConnectionInfo> {
+    let mut redis = RedisConnectionInfo::default().set_db(database);
+    if let Some(user) = &login.user {
+        redis = redis.set_username(user);
+    }
+    if let Some(password) = &login.password {
+        redis = redis.set_password(password);
+    }
+    let tcp = TcpSettings::default().set_nodelay(true);
+    let info = address.into_connection_info()?;
+    Ok(info.set_redis_settings(redis).set_tcp_settings(tcp))
+}
+
+impl Place {
+    fn is_encrypted(&self) -> bool {
+        match self {
+            Place::Server { tls, .. }
+            | Place::Cluster { tls, .. }
+            | Place::Sentinels { tls, .. } => *tls,
+            Place::Socket { .. } => false,
+        }
+    }
+}
+
+pub(crate) fn bad(option: &str, expected: impl Into<String>) -> ConnectError {
+    ConnectError::BadOption {
+        driver: NAME,
+        option: option.to_owned(),
+        expected: expected.into(),
+    }
+}
+
+fn failed(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ConnectError {
+    ConnectError::Failed {
+        driver: NAME,
+        source: source.into(),
+    }
+}

@@ -1,0 +1,66 @@
+//! What the keys are called. Behind the prefix there is nothing that a visitor or an application chose, so the key of a
+//! session is never that of an index, whatever a user is called.
+
+use anysession::StoreKey;
+
+use crate::version::{Owner, digest};
+
+/// The names under one prefix.
+#[derive(Clone, Debug)]
+pub(crate) struct Names {
+    prefix: String,
+}
+
+impl Names {
+    pub(crate) fn new(prefix: String) -> Self {
+        Names { prefix }
+    }
+
+    /// The key of a record.
+    pub(crate) fn record(&self, key: &StoreKey) -> String {
+        self.named("session:", key.as_bytes())
+    }
+
+    /// The key of the index of a record's user.
+    pub(crate) fn index(&self, owner: &Owner) -> String {
+        self.named("user:", &owner.digest)
+    }
+
+    pub(crate) fn index_of(&self, user: &str) -> String {
+        self.named("user:", &digest(user.as_bytes()))
+    }
+
+    fn named(&self, kind: &str, bytes: &[u8]) -> String {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut name = String::with_capacity(self.prefix.len() + kind.len() + 2 * bytes.len());
+        name.push_str(&self.prefix);
+        name.push_str(kind);
+        for byte in bytes {
+            name.push(char::from(DIGITS[usize::from(byte >> 4)]));
+            name.push(char::from(DIGITS[usize::from(byte & 15)]));
+        }
+        name
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_named_as_the_log_names_its_key() {
+        let names = Names::new("app:".to_owned());
+        let key = StoreKey::from_bytes(&[0xab; 32]).unwrap();
+        assert_eq!(names.record(&key), format!("app:session:{key}"));
+    }
+
+    #[test]
+    fn no_user_is_called_like_a_session() {
+        let names = Names::new("app:".to_owned());
+        for user in ["", "session:", "../x", "{a}"] {
+            let name = names.index_of(user);
+            let digits = name.strip_prefix("app:user:").unwrap();
+            assert!(digits.len() == 32 && digits.bytes().all(|b| b.is_ascii_hexdigit()));
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! The store: its verbs, each a script on one key.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anysession::{
+    Deletion, Entry, Expect, Store, StoreError, StoreKey, Stored, Timestamp, Version, Write,
+};
+use async_trait::async_trait;
+use redis::Value;
+
+use crate::error::Failure;
+use crate::index;
+use crate::link::{Link, Order};
+use crate::names::Names;
+use crate::options::{Durability, RedisOptions};
+use crate::record::{self, Deadline};
+use crate::scripts;
+use crate::version::{Owner, Stamp, Versions};
+
+/// Sessions in Redis, which any number of processes may share.
+///
+/// Clones share the connection. It is for use inside a tokio runtime.
+#[derive(Clone)]
+pub struct RedisStore(Arc<Inner>);
+
+struct Inner {
+    link: Link,
+    /// For writes that wait for a replica, so that nothing else waits behind them.
+    waiting: Option<Link>,
+    names: Names,
+    versions: Versions,
+    options: RedisOptions,
+}
+
+impl Inner {
+    /// The way of a write that is to last, and how long it waits for a replica.
+    fn durable(&self) -> (&Link, Option<Duration>) {
+        match &self.waiting {
+            Some(waiting) => (waiting, Some(self.options.timeout)),
+            None => (&self.link, None),
+        }
+    }
+}
+
+impl RedisStore {
+    pub(crate) fn new(link: Link, waiting: Option<Link>, options: RedisOptions) -> Self {
+        RedisStore(Arc::new(Inner {
+            link,
+            waiting: waiting.filter(|_| options.durability == Durability::Replicated),
+            names: Names::new(options.prefix.clone()),
+            versions: Versions::default(),
+            options,
+        }))
+    }
+
+    /// A server that wants a password, or cannot be read, is found out by this and not by the first visitor.
+    pub(crate) async fn probe(&self) -> Result<(), Failure> {
+        let key = StoreKey::from_bytes(&[0; 32]).unwrap_or_else(|| unreachable!("32 bytes"));
+        self.within_patience(self.get(&key)).await.map(drop)
+    }
+
+    async fn bounded<T>(
+        &self,
+        operation: &'static str,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, StoreError> {
+        let done = self.within_patience(work).await;
+        done.map_err(|failure| failure.during(operation))
+    }
+
+    /// The parts of a verb have limits of their own; this is the one that holds whatever the client does.
+    async fn within_patience<T>(
+        &self,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        if tokio::runtime::Handle::try_current().is_err() {
+            return Err(Failure::NoRuntime);
+        }
+        let options = &self.0.options;
+        let limit = options.connect_timeout + options.longest_answer();
+        let done = tokio::time::timeout(limit, work).await;
+        done.unwrap_or(Err(Failure::NoAnswer))
+    }
+
+    async fn get(&self, key: &StoreKey) -> Result<Option<Stored>, Failure> {
+        let name = self.0.names.record(key);
+        let mut command = redis::cmd("GET");
+        command.arg(&name);
+        match self.0.link.send(&name, &command).await? {
+            Value::Nil => Ok(None),
+            Value::BulkString(bytes) => {
+                let stored = record::decode(bytes);
+                if stored.is_none() {
+                    tracing::warn!(
+                        key = name,
+                        "not a session record of this release: treated as no session, and left as it is"
+                    );
+                }
+                Ok(stored)
+            }
+            _ => Err(Failure::Unexpected { command: "GET" }),
+        }
+    }
+
+    async fn write(
+        &self,
+        key: &StoreKey,
+        expect: &Expect,
+        entry: &Entry,
+        now: Timestamp,
+    ) -> Result<Write, Failure> {
+        let names = &self.0.names;
+        let expected = match expect {
+            Expect::Absent => None,
+            Expect::Version(version) => match Stamp::of(version) {
+                Some(stamp) => Some(stamp),
+                None => return Ok(Write::Conflict),
+            },
+        };
+        let version = self.0.versions.draw(key, now);
+        let before = expected.as_ref().and_then(|stamp| stamp.owner.as_ref());
+        let owner = entry.user.as_deref().map(|user| {
+            let anew = Owner::new(version, user.as_bytes());
+            match before.filter(|owner| owner.digest == anew.digest) {
+                Some(owner) => owner.clone(),
+                None => anew,
+            }
+        });
+        let stamp = Stamp { version, owner };
+        let record = record::encode(&stamp, entry).ok_or_else(|| Failure::UserTooLong {
+            size: entry.user.as_deref().map_or(0, str::len),
+        })?;
+        let deadline = Deadline::from(entry.deadline);
+        let replaced = expected.as_ref().map(|stamp| &stamp.version);
+        let put = scripts::put(names.record(key), replaced, now, &record, deadline);
+        let indexed = stamp.owner.as_ref().map(|owner| {
+            // A new entry must not be seen before its record: who reads the index would take it for one too many. One
+            // that is there already only gets its new deadline.
+            let order = match before == Some(owner) {
+                true => Order::Any,
+                false => Order::Matters,
+            };
+            (index::add(names, key, owner, deadline, now), order)
+        });
+        let (link, wait) = self.0.durable();
+        match link.run(put, indexed, wait).await? {
+            true => Ok(Write::Done(stamp.into())),
+            false => Ok(Write::Conflict),
+        }
+    }
+}
+
+#[async_trait]
+impl Store for RedisStore {
+    async fn load(&self, key: &StoreKey) -> Result<Option<Stored>, StoreError> {
+        self.bounded("load", self.get(key)).await
+    }
+
+    async fn put(
+        &self,
+        key: &StoreKey,
+        expect: Expect,
+        entry: Entry,
+        now: Timestamp,
+    ) -> Result<Write, StoreError> {
+        self.bounded("put", self.write(key, &expect, &entry, now))
+            .await
+    }
+
+    async fn touch(
+        &self,
+        key: &StoreKey,
+        version: &Version,
+        deadline: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let Some(stamp) = Stamp::of(version) else {
+            return Ok(());
+        };
+        let Inner { link, names, .. } = &*self.0;
+        let deadline = Deadline::from(deadline);
+        let touch = scripts::touch(names.record(key), &stamp.version, now, deadline);
+        let indexed = (stamp.owner.as_ref())
+            .map(|owner| (index::add(names, key, owner, deadline, now), Order::Any));
+        self.bounded("touch", link.run(touch, indexed, None))
+            .await?;
+        Ok(())
+    }
+
+    async fn delete(&self, key: &StoreKey, version: &Version) -> Result<Deletion, StoreError> {
+        let Some(stamp) = Stamp::of(version) else {
+            return Ok(Deletion::Conflict);
+        };
+        let (link, wait) = self.0.durable();
+        let delete = scripts::delete(self.0.names.record(key), &stamp.version);
+        match self.bounded("delete", link.run(delete, None, wait)).await? {
+            true => Ok(Deletion::Done),
+            false => Ok(Deletion::Conflict),
+        }
+    }
+
+    async fn keys_of_user(&self, user: &str) -> Result<Vec<StoreKey>, StoreError> {
+        let listing = index::list(&self.0.link, &self.0.names, user);
+        self.bounded("keys_of_user", listing).await
+    }
+
+    /// Redis removes them itself.
+    async fn delete_expired(&self, _: Timestamp, _: usize) -> Result<usize, StoreError> {
+        Ok(0)
+    }
+}
+
+/// Tells nothing about where it is: an address may hold a password.
+impl fmt::Debug for RedisStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisStore")
+            .field("options", &self.0.options)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,137 @@
+//! Many requests at once while the servers suffer, and the history of it held against what is promised.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anysession_testkit::servers::{Redis, RedisCluster, RedisSentinels};
+use anysession_testkit::{Keeps, Storm};
+
+use crate::common::open;
+
+const LIMITS: &str = "connect_timeout=1s&timeout=1s";
+/// At a time: what follows is told by what happens meanwhile.
+const OPERATIONS: usize = 1_600;
+
+/// Rages while `suffer` does something to the servers, and once more when it is over.
+async fn rage_and_judge(what: &str, url: &str, keeps: Keeps, suffer: impl FnOnce()) {
+    let storm = Arc::new(Storm::on([open(url).await, open(url).await]));
+    // There is something to lose.
+    storm.rage(OPERATIONS).await;
+    let is_over = Arc::new(AtomicBool::new(false));
+    let raging = tokio::spawn({
+        let (storm, is_over) = (Arc::clone(&storm), Arc::clone(&is_over));
+        async move {
+            while !is_over.load(Ordering::Relaxed) {
+                storm.rage(OPERATIONS).await;
+            }
+        }
+    });
+    tokio::task::block_in_place(suffer);
+    is_over.store(true, Ordering::Relaxed);
+    raging.await.unwrap();
+    storm.rage(OPERATIONS).await;
+    let report = storm
+        .judge(keeps)
+        .await
+        .unwrap_or_else(|anomaly| panic!("{what}: {anomaly}"));
+    println!("{what}: {report}");
+    assert!(report.conflicts > 0, "requests met");
+}
+
+pub(crate) async fn a_killed_server_with_an_append_only_file_loses_nothing_in_a_storm() {
+    let mut server = Redis::setup().append_only().start().unwrap();
+    let url = format!("{}?{LIMITS}", server.url());
+    let suffer = || {
+        for _ in 0..3 {
+            writes_pass_by(&server, 300);
+            server.program().kill();
+            server.restart().unwrap();
+        }
+    };
+    rage_and_judge("kill -9, append-only file", &url, Keeps::Everything, suffer).await;
+}
+
+pub(crate) async fn a_killed_server_without_one_mixes_nothing_up_in_a_storm() {
+    let mut server = Redis::setup().start().unwrap();
+    let url = format!("{}?{LIMITS}", server.url());
+    let suffer = || {
+        writes_pass_by(&server, 300);
+        server.program().kill();
+        server.restart().unwrap();
+    };
+    rage_and_judge("kill -9, nothing kept", &url, Keeps::WhatItCan, suffer).await;
+}
+
+pub(crate) async fn a_failover_undoes_nothing_that_was_replicated_in_a_storm() {
+    fail_over("&durability=replicated", Keeps::Everything).await;
+}
+
+pub(crate) async fn a_failover_mixes_nothing_up_in_a_storm() {
+    fail_over("", Keeps::WhatItCan).await;
+}
+
+async fn fail_over(durability: &str, keeps: Keeps) {
+    let mut sentinels = RedisSentinels::start().unwrap();
+    let service = RedisSentinels::SERVICE;
+    let url = format!(
+        "redis-sentinel://{}/{service}?{LIMITS}{durability}",
+        sentinels.addresses()
+    );
+    let suffer = || {
+        let master = sentinels.master_port().unwrap();
+        writes_pass_by(&sentinels.servers()[0], 300);
+        sentinels.servers()[0].program().kill();
+        sentinels.await_failover(master).unwrap();
+        // Without a replica nothing is replicated, so the old master comes back as one.
+        sentinels.servers()[0].restart().unwrap();
+        let up = |info: &str| info.contains("role:slave") && info.contains("master_link_status:up");
+        sentinels.servers()[0]
+            .await_that(&["INFO", "replication"], up)
+            .unwrap();
+    };
+    rage_and_judge(&format!("failover {durability}"), &url, keeps, suffer).await;
+}
+
+pub(crate) async fn slots_move_under_a_storm() {
+    let mut cluster = RedisCluster::start().unwrap();
+    let url = format!("redis-cluster://{}?{LIMITS}", cluster.addresses());
+    let mut moves = 0;
+    let suffer = || {
+        // The clients do not know it until they are sent there.
+        cluster.add_node().unwrap();
+        for round in 0..2 {
+            for from in 0..3 {
+                let keys = cluster.nodes()[from]
+                    .command(&["KEYS", "anysession:*"])
+                    .unwrap();
+                for key in keys.lines().take(6) {
+                    let slot = cluster.nodes()[from]
+                        .command(&["CLUSTER", "KEYSLOT", key])
+                        .unwrap();
+                    let slot = slot.parse().unwrap();
+                    let to = if round % 2 == 0 { 3 } else { (from + 1) % 3 };
+                    cluster.move_slot(slot, from, to).unwrap();
+                    moves += 1;
+                }
+            }
+        }
+    };
+    rage_and_judge("slots on the move", &url, Keeps::Everything, suffer).await;
+    println!("{moves} slots were moved");
+    assert!(moves > 20);
+}
+
+/// Waits until a server has carried out so many more writes.
+fn writes_pass_by(server: &Redis, writes: u64) {
+    let count = || {
+        let stats = server.command(&["INFO", "commandstats"]).unwrap();
+        let line = stats
+            .lines()
+            .find_map(|line| line.strip_prefix("cmdstat_evalsha:calls="));
+        line.map_or(0, |calls| {
+            calls.split(',').next().unwrap().parse::<u64>().unwrap()
+        })
+    };
+    let enough = count() + writes;
+    while count() < enough {}
+}

@@ -1,0 +1,192 @@
+//! Which commands a server is sent, and how many.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use anysession::{Deletion, Store};
+use anysession_redis::{RedisOptions, RedisStore};
+use anysession_testkit::servers::{Proxy, Redis, RedisCluster};
+
+use crate::common::{LATER, NOW, create, delete, entry, load, new_key, of_user, open, update};
+
+pub(crate) async fn every_verb_is_one_round_trip() {
+    let server = Redis::setup().start().unwrap();
+    let proxy = Proxy::start(server.address()).await.unwrap();
+    let store = open(&format!("redis://{}", proxy.address())).await;
+    warm(&*store).await;
+    for user in [None, Some("ada")] {
+        let entry = match user {
+            Some(user) => of_user(user, "x"),
+            None => entry("x"),
+        };
+        let before = proxy.round_trips();
+        let trips = || proxy.round_trips() - before;
+        let (key, version) = create(&*store, entry.clone()).await;
+        assert_eq!(trips(), 1, "create");
+        load(&*store, &key).await;
+        assert_eq!(trips(), 2, "load");
+        let version = update(&*store, &key, &version, entry).await;
+        assert_eq!(trips(), 3, "update");
+        let later = LATER + std::time::Duration::from_secs(1);
+        store.touch(&key, &version, later, NOW).await.unwrap();
+        assert_eq!(trips(), 4, "touch");
+        assert_eq!(load(&*store, &key).await.entry.deadline, later);
+        assert_eq!(trips(), 5, "load");
+        assert_eq!(store.delete(&key, &version).await.unwrap(), Deletion::Done);
+        assert_eq!(trips(), 6, "delete");
+        store.delete_expired(LATER, 100).await.unwrap();
+        assert_eq!(trips(), 6, "delete_expired asks nobody");
+    }
+}
+
+/// As the server counts them: the commands that a verb sends, without those that its script runs.
+pub(crate) async fn every_verb_is_one_round_trip_also_for_a_user_and_in_a_cluster() {
+    let mut cluster = RedisCluster::start().unwrap();
+    let store = open(&format!("redis-cluster://{}", cluster.addresses())).await;
+    // Each script on each node.
+    for _ in 0..64 {
+        warm(&*store).await;
+    }
+    let nodes = cluster.nodes();
+    let mut before = calls(nodes);
+    let mut sent = move |nodes: &mut [Redis]| {
+        let now = calls(nodes);
+        let of = |calls: &HashMap<String, u64>, name| calls.get(name).copied().unwrap_or_default();
+        let sent = ["get", "evalsha", "eval"].map(|name| of(&now, name) - of(&before, name));
+        before = now;
+        sent
+    };
+    let (key, version) = create(&*store, entry("x")).await;
+    assert_eq!(sent(nodes), [0, 1, 0], "create");
+    let version = update(&*store, &key, &version, entry("x")).await;
+    assert_eq!(sent(nodes), [0, 1, 0], "update");
+    load(&*store, &key).await;
+    assert_eq!(sent(nodes), [1, 0, 0], "load");
+    store.touch(&key, &version, LATER, NOW).await.unwrap();
+    assert_eq!(sent(nodes), [0, 1, 0], "touch");
+    let version = update(&*store, &key, &version, of_user("ada", "x")).await;
+    assert_eq!(
+        sent(nodes),
+        [0, 2, 0],
+        "a record, and the index of its user"
+    );
+    let version = update(&*store, &key, &version, of_user("ada", "y")).await;
+    assert_eq!(sent(nodes), [0, 2, 0], "the same, side by side");
+    delete(&*store, &key, &version).await;
+    assert_eq!(sent(nodes), [0, 1, 0], "delete");
+}
+
+pub(crate) async fn no_command_looks_through_the_keys_of_others() {
+    let mut servers = vec![Redis::setup().start().unwrap()];
+    let store = open(&servers[0].url()).await;
+    let client = redis::Client::open(servers[0].url()).unwrap();
+    let managed = redis::aio::ConnectionManager::new(client).await.unwrap();
+    let managed = RedisStore::from_manager(managed, RedisOptions::default())
+        .await
+        .unwrap();
+    for store in [store, Arc::new(managed) as _] {
+        warm(&*store).await;
+        let (stale, version) = create(&*store, of_user("ada", "x")).await;
+        delete(&*store, &stale, &version).await;
+        store.keys_of_user("ada").await.unwrap();
+        store.delete_expired(LATER, 100).await.unwrap();
+    }
+    let used = calls(&mut servers);
+    // `command` is the first thing that redis-cli asks, `info` is how these numbers come here.
+    let expected = [
+        "auth",
+        "client|setinfo",
+        "client|setname",
+        "command|docs",
+        "del",
+        "eval",
+        "evalsha",
+        "get",
+        "getrange",
+        "hello",
+        "info",
+        "pexpireat",
+        "ping",
+        "select",
+        "set",
+        "setrange",
+        "zadd",
+        "zrange",
+        "zrem",
+        "zremrangebyscore",
+    ];
+    for command in used.keys() {
+        assert!(expected.contains(&command.as_str()), "{command}");
+    }
+    assert!(used.contains_key("zrem"), "the index was pruned: {used:?}");
+}
+
+pub(crate) async fn a_server_that_forgot_its_scripts_learns_them_again() {
+    let server = Redis::setup().start().unwrap();
+    let store = open(&server.url()).await;
+    let forget = || server.command(&["SCRIPT", "FLUSH"]).unwrap();
+    forget();
+    let (key, version) = create(&*store, of_user("ada", "a")).await;
+    assert_eq!(store.keys_of_user("ada").await.unwrap(), [key]);
+    forget();
+    let version = update(&*store, &key, &version, of_user("ada", "b")).await;
+    forget();
+    store
+        .touch(
+            &key,
+            &version,
+            LATER + std::time::Duration::from_secs(1),
+            NOW,
+        )
+        .await
+        .unwrap();
+    let stored = load(&*store, &key).await;
+    assert_eq!(
+        (stored.entry.payload.as_ref(), &stored.version),
+        (&b"b"[..], &version)
+    );
+    assert!(stored.entry.deadline > LATER);
+    // The record's script is known and that of the index is not: what was written is not written again.
+    forget();
+    create(&*store, entry("")).await;
+    let version = update(&*store, &key, &version, of_user("bob", "c")).await;
+    assert_eq!(store.keys_of_user("bob").await.unwrap(), [key]);
+    forget();
+    assert_eq!(store.delete(&key, &version).await.unwrap(), Deletion::Done);
+}
+
+/// Every script is known after this, and every connection made.
+async fn warm(store: &dyn Store) {
+    // In a Cluster the index of another user may be on another node.
+    let user = format!("warm-{}", new_key());
+    let (key, version) = create(store, of_user(&user, "")).await;
+    let version = update(store, &key, &version, of_user(&user, "")).await;
+    store.touch(&key, &version, LATER, NOW).await.unwrap();
+    delete(store, &key, &version).await;
+    store.load(&new_key()).await.unwrap();
+}
+
+/// How often each command was carried out, on all servers together.
+fn calls(servers: &mut [Redis]) -> HashMap<String, u64> {
+    let mut calls = HashMap::new();
+    for server in servers {
+        let stats = server.command(&["INFO", "commandstats"]).unwrap();
+        for line in stats.lines() {
+            let Some((name, numbers)) = line
+                .trim()
+                .strip_prefix("cmdstat_")
+                .and_then(|line| line.split_once(':'))
+            else {
+                continue;
+            };
+            let number = numbers
+                .strip_prefix("calls=")
+                .unwrap()
+                .split(',')
+                .next()
+                .unwrap();
+            *calls.entry(name.to_owned()).or_default() += number.parse::<u64>().unwrap();
+        }
+    }
+    calls
+}

@@ -1,0 +1,265 @@
+//! SQLite.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anysession::{ConnectError, Driver, Location, StoreError, StoreKey, Stored};
+use sqlx::error::DatabaseError;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqliteQueryResult,
+    SqliteRow, SqliteSynchronous,
+};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _, Sqlite};
+
+use crate::backend::{self, Backend, Value, column, nullable};
+use crate::connections::Connections;
+use crate::driver::{boxed, failed, on_pool, open, wrong_url};
+use crate::error::{Failure, Meaning};
+use crate::rows;
+use crate::schema::Table;
+use crate::settings::{Options, Settings};
+use crate::statements::{Dialect, Statement};
+use crate::store::SqlStore;
+
+const NAME: &str = "sqlite";
+const OPTIONS: &[&str] = &[
+    "table",
+    "create_table",
+    "pool",
+    "acquire_timeout",
+    "timeout",
+    "durability",
+];
+const FORM: &str = "a path, sqlite:///path/to/file.db, or sqlite://:memory:";
+const DEFAULT_PATH: &str = "./sessions.db";
+const MEMORY: &str = ":memory:";
+
+/// The type `sqlite`: a path, a URL such as `sqlite:///var/lib/app/sessions.db`, or `sqlite://:memory:`;
+/// `./sessions.db` if none is configured. [The front page](crate#options) lists its options.
+pub const SQLITE: Driver = Driver {
+    name: NAME,
+    schemes: &["sqlite"],
+    connect: |location| Box::pin(async move { connect(&location).await.map(boxed) }),
+};
+
+/// Sessions in a SQLite file, which the processes of one machine may share, or in memory.
+pub type SqliteStore = SqlStore<Sqlite>;
+
+impl SqlStore<Sqlite> {
+    /// Opens what a configured URL would open, with the same options.
+    ///
+    /// ```
+    /// use anysession_sql::SqliteStore;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("sessions.db");
+    /// # let path = path.display();
+    /// let store = SqliteStore::connect(&format!("sqlite://{path}?durability=relaxed")).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When an option is unknown or cannot be used, the file cannot be opened, or the table is missing and not to be
+    /// created.
+    pub async fn connect(url: &str) -> Result<Self, ConnectError> {
+        connect(&Location::parse(url)).await
+    }
+
+    /// A store on a pool of the application: its journal mode, its busy timeout and its durability are the
+    /// application's, and so is the table ([`create_table`](Self::create_table)).
+    ///
+    /// A statement that is given up, because a verb takes longer than five seconds or nobody waits for it any more,
+    /// closes its connection: the pool of a database in memory needs a second one that stays open.
+    pub fn from_pool(pool: SqlitePool, table: Table) -> Self {
+        on_pool(pool, table)
+    }
+
+    /// Creates the table and its indexes where they are missing.
+    ///
+    /// # Errors
+    ///
+    /// When the database refuses.
+    pub async fn create_table(&self) -> Result<(), StoreError> {
+        let created = self.inner().create_table().await;
+        created.map_err(|failure| failure.in_verb(NAME, "create_table"))
+    }
+
+    /// The statements that create this table and its indexes: `schema/sqlite.sql` with another name.
+    pub fn schema(table: &Table) -> String {
+        table.rename(Sqlite::SCHEMA)
+    }
+}
+
+async fn connect(location: &Location) -> Result<SqliteStore, ConnectError> {
+    location.check_options(NAME, OPTIONS)?;
+    let settings = Settings::of(location, NAME)?;
+    let synchronous = durability(location)?;
+    let path = path(location)?;
+    let options = SqliteConnectOptions::new()
+        // Shorter than what a verb may take, so that a file that others keep locked is an error that tells so.
+        .busy_timeout(settings.timeout.mul_f64(0.8))
+        .disable_statement_logging();
+    if path == MEMORY {
+        return in_memory(options, settings).await;
+    }
+    make_private(path.clone()).await?;
+    let options = options
+        .filename(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(synchronous);
+    let patience = settings.acquire_timeout;
+    // SQLite lets one write at a time. Those of this process queue here, where the first that came is the first served,
+    // instead of asking again and again whether the file is free.
+    let writes = Connections::own(options.clone(), 1, patience);
+    let reads = Connections::own(options, settings.pool, patience);
+    open(settings, Arc::new(reads), Arc::new(writes), None).await
+}
+
+/// One connection at a time, and one that keeps the data while there is none.
+async fn in_memory(
+    options: SqliteConnectOptions,
+    settings: Settings,
+) -> Result<SqliteStore, ConnectError> {
+    // This gives the memory a name of its own, by which more than one connection finds it.
+    let named: SqliteConnectOptions = "sqlite::memory:"
+        .parse()
+        .map_err(|_| wrong_url(NAME, FORM))?;
+    let options = options
+        .filename(named.get_filename())
+        .in_memory(true)
+        .shared_cache(true);
+    let keeper = options
+        .connect()
+        .await
+        .map_err(|error| failed::<Sqlite>(Failure::Unreachable(error.into())))?;
+    let connections = Arc::new(Connections::own(options, 1, settings.acquire_timeout));
+    open(
+        settings,
+        Arc::clone(&connections),
+        connections,
+        Some(keeper),
+    )
+    .await
+}
+
+fn durability(location: &Location) -> Result<SqliteSynchronous, ConnectError> {
+    let options = Options {
+        location,
+        driver: NAME,
+    };
+    let read = |value: &str| match value {
+        "full" => Some(SqliteSynchronous::Full),
+        "relaxed" => Some(SqliteSynchronous::Normal),
+        _ => None,
+    };
+    let durability = options.read("durability", "full or relaxed", read)?;
+    Ok(durability.unwrap_or(SqliteSynchronous::Full))
+}
+
+fn path(location: &Location) -> Result<String, ConnectError> {
+    let is_ours = location.scheme().is_none_or(|scheme| scheme == NAME);
+    match location.path().as_str() {
+        _ if !is_ours => Err(wrong_url(NAME, FORM)),
+        "" => Ok(DEFAULT_PATH.to_owned()),
+        "sqlite::memory:" => Ok(MEMORY.to_owned()),
+        path => Ok(path.to_owned()),
+    }
+}
+
+/// Makes the file, if there is none, so that nobody else can read it: SQLite would ask the umask. The files that it puts
+/// beside it get the same permissions.
+async fn make_private(path: String) -> Result<(), ConnectError> {
+    let made = tokio::task::spawn_blocking(move || {
+        let mut options = std::fs::OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        match options.open(Path::new(&path)) {
+            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+                Err(format!("cannot make the file {path:?}: {error}"))
+            }
+            _ => Ok(()),
+        }
+    });
+    let made = made.await.unwrap_or_else(|error| Err(error.to_string()));
+    made.map_err(|why| ConnectError::Failed {
+        driver: NAME,
+        source: why.into(),
+    })
+}
+
+impl Backend for Sqlite {
+    const STORE: &'static str = NAME;
+
+    const DIALECT: Dialect = Dialect {
+        quote: '"',
+        numbered: false,
+        create: "INSERT INTO {table} (session_key, version, payload, user_id, created, deadline) \
+                 VALUES (?, ?, ?, ?, ?, ?) \
+                 ON CONFLICT (session_key) DO UPDATE SET version = excluded.version, \
+                 payload = excluded.payload, user_id = excluded.user_id, \
+                 created = excluded.created, deadline = excluded.deadline \
+                 WHERE {table}.deadline <= excluded.created",
+        delete_expired: "DELETE FROM {table} WHERE deadline <= ?1 AND session_key IN \
+                         (SELECT session_key FROM {table} WHERE deadline <= ?1 \
+                         ORDER BY deadline LIMIT ?2)",
+    };
+
+    const SCHEMA: &'static str = include_str!("../schema/sqlite.sql");
+
+    async fn execute(
+        connection: &mut SqliteConnection,
+        statement: &Statement,
+        values: &[Value<'_>],
+    ) -> sqlx::Result<SqliteQueryResult> {
+        backend::execute::<Sqlite>(connection, statement, values).await
+    }
+
+    async fn fetch(
+        connection: &mut SqliteConnection,
+        statement: &Statement,
+        values: &[Value<'_>],
+    ) -> sqlx::Result<Vec<SqliteRow>> {
+        backend::fetch::<Sqlite>(connection, statement, values).await
+    }
+
+    async fn create_table(connection: &mut SqliteConnection, schema: String) -> sqlx::Result<()> {
+        let schema = sqlx::raw_sql(AssertSqlSafe(schema));
+        connection.execute(schema).await.map(drop)
+    }
+
+    fn rows_affected(result: &SqliteQueryResult) -> u64 {
+        result.rows_affected()
+    }
+
+    fn has_created(result: &SqliteQueryResult, _: i64) -> bool {
+        result.rows_affected() > 0
+    }
+
+    fn stored(row: &SqliteRow) -> Result<Stored, Failure> {
+        rows::stored(
+            column::<Sqlite, _>(row, 0, ": its version is no number")?,
+            column::<Sqlite, _>(row, 1, ": its payload is no blob")?,
+            column::<Sqlite, _>(row, 2, ": its deadline is no number")?,
+            nullable::<Sqlite, _>(row, 3, ": its user is no text")?,
+        )
+    }
+
+    fn key(row: &SqliteRow) -> Result<StoreKey, Failure> {
+        let key: &[u8] = column::<Sqlite, _>(row, 0, ": its key is no blob")?;
+        rows::key(key)
+    }
+
+    fn judge(error: &dyn DatabaseError) -> Meaning {
+        let code: i32 = error.code().and_then(|code| code.parse().ok()).unwrap_or(0);
+        // The lower byte is the kind of error.
+        match code & 0xff {
+            1 if error.message().starts_with("no such table") => Meaning::NoTable,
+            13 => Meaning::Full,
+            _ => Meaning::Other,
+        }
+    }
+}

@@ -1,0 +1,415 @@
+//! What only SQLite can suffer: several processes on one file, a process that is killed, a full disk, a locked file.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and a child answers on its standard output"
+)]
+
+#[path = "common/child.rs"]
+mod child;
+mod common;
+
+use std::collections::HashMap;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anysession::{Deletion, Expect, Store, Write};
+use anysession_sql::{SqliteStore, Table};
+use anysession_testkit::{Keeps, Storm};
+use child::{Running, child, role};
+use common::{NOW, block_on, chain, create, done, entry, key, load, timed};
+use libtest_mimic::{Arguments, Trial};
+use sqlx::{Connection as _, Executor as _};
+
+const PROCESSES: usize = 3;
+const TASKS: u64 = 4;
+const INCREMENTS: u64 = 25;
+
+fn main() {
+    if let Some((role, path)) = role() {
+        return block_on(play(&role, &path));
+    }
+    let trial = |name: &str, test: fn()| {
+        Trial::test(name, move || {
+            test();
+            Ok(())
+        })
+    };
+    let mounts = Mount::new("256k").is_some();
+    let mut trials = vec![
+        trial("no_increment_of_any_process_is_lost", || {
+            block_on(no_increment_is_lost());
+        }),
+        trial(
+            "processes_that_make_the_file_at_once_do_not_disturb_each_other",
+            || {
+                block_on(made_at_once());
+            },
+        ),
+        trial("what_a_killed_process_answered_is_there", || {
+            block_on(killed());
+        }),
+        trial("a_storm_on_two_handles_of_one_file_loses_nothing", || {
+            block_on(storm());
+        }),
+        trial(
+            "a_locked_file_costs_a_writer_bounded_time_and_a_reader_none",
+            || {
+                block_on(locked());
+            },
+        ),
+        trial("nobody_else_may_read_the_file", || {
+            block_on(private());
+        }),
+        trial(
+            "what_is_in_memory_outlives_a_request_that_was_given_up",
+            || {
+                block_on(memory());
+            },
+        ),
+        trial("a_pool_of_the_application_serves_too", || {
+            block_on(pool_of_the_application());
+        }),
+    ];
+    trials.push(
+        Trial::test("a_full_disk_is_full_and_loses_nothing", || {
+            block_on(full());
+            Ok(())
+        })
+        .with_kind(if mounts { "" } else { "needs root, to mount" })
+        .with_ignored_flag(!mounts),
+    );
+    libtest_mimic::run(&Arguments::from_args(), trials).exit();
+}
+
+async fn open(path: &Path, options: &str) -> SqliteStore {
+    let url = format!("sqlite://{}?{options}", path.display());
+    let store = SqliteStore::connect(&url).await;
+    store.unwrap_or_else(|error| panic!("{}", chain(&error)))
+}
+
+fn fresh() -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sessions.db");
+    (folder, path)
+}
+
+/// What the other processes do.
+async fn play(role: &str, path: &str) {
+    println!("ready");
+    // Until the parent lets all of them go.
+    let _ = std::io::stdin().read(&mut [0]);
+    let store = open(Path::new(path), "durability=relaxed").await;
+    match role {
+        "increment" => increment(&store).await,
+        "create" => {
+            create(&store, &key(u64::from(std::process::id())), entry("")).await;
+        }
+        "write" => write_for_ever(&open(Path::new(path), "durability=full").await).await,
+        other => panic!("no such role: {other}"),
+    }
+}
+
+fn start(role: &str, path: &Path, count: usize) -> Vec<Running> {
+    let mut children: Vec<_> = (0..count)
+        .map(|_| Running::start(child(role, path)))
+        .collect();
+    for child in &mut children {
+        let mut line = [0; 6];
+        let output = child.process().stdout.as_mut().unwrap();
+        output.read_exact(&mut line).unwrap();
+    }
+    for child in &mut children {
+        drop(child.process().stdin.take());
+    }
+    children
+}
+
+async fn no_increment_is_lost() {
+    let (_folder, path) = fresh();
+    let store = open(&path, "durability=relaxed").await;
+    create(&store, &key(1), entry("0")).await;
+    for child in start("increment", &path, PROCESSES) {
+        assert!(child.output().status.success());
+    }
+    let expected = PROCESSES as u64 * TASKS * INCREMENTS;
+    let found = load(&store, &key(1)).await.entry;
+    assert_eq!(found, entry(expected.to_string()));
+}
+
+async fn increment(store: &SqliteStore) {
+    let tasks: Vec<_> = (0..TASKS)
+        .map(|_| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                for _ in 0..INCREMENTS {
+                    while !try_increment(&store).await {}
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+}
+
+async fn try_increment(store: &SqliteStore) -> bool {
+    let stored = load(store, &key(1)).await;
+    let count: u64 = std::str::from_utf8(&stored.entry.payload)
+        .unwrap()
+        .parse()
+        .unwrap();
+    let next = entry((count + 1).to_string());
+    let expect = Expect::Version(stored.version);
+    store.put(&key(1), expect, next, NOW).await.unwrap() != Write::Conflict
+}
+
+async fn made_at_once() {
+    for _ in 0..4 {
+        let (_folder, path) = fresh();
+        let children = start("create", &path, 4);
+        let mut ids = Vec::new();
+        for mut child in children {
+            ids.push(u64::from(child.process().id()));
+            let output = child.output();
+            assert!(output.status.success());
+        }
+        let store = open(&path, "").await;
+        for id in ids {
+            load(&store, &key(id)).await;
+        }
+    }
+}
+
+/// Creates, updates and deletes, and says after every answer what is under a key now.
+async fn write_for_ever(store: &SqliteStore) {
+    for generation in 0_u64.. {
+        let number = generation % 5;
+        let state = match store.load(&key(number)).await.unwrap() {
+            None => {
+                create(store, &key(number), entry(generation.to_string())).await;
+                generation.to_string()
+            }
+            Some(stored) if generation % 3 == 0 => {
+                let deleted = store.delete(&key(number), &stored.version).await.unwrap();
+                assert_eq!(deleted, Deletion::Done);
+                "gone".to_owned()
+            }
+            Some(stored) => {
+                let expect = Expect::Version(stored.version);
+                let new = entry(generation.to_string());
+                done(store.put(&key(number), expect, new, NOW).await.unwrap());
+                generation.to_string()
+            }
+        };
+        if writeln!(std::io::stdout(), "{number} {state}").is_err() {
+            return;
+        }
+    }
+}
+
+async fn killed() {
+    let (_folder, path) = fresh();
+    let mut answered: HashMap<u64, Option<u64>> = HashMap::new();
+    for round in 0..8 {
+        let mut children = start("write", &path, 1);
+        let process = children[0].process();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        for count in 0.. {
+            if count == 7 + round * 11 {
+                process.kill().unwrap();
+            }
+            // The last line may be cut off by the kill.
+            let Some(Ok(line)) = lines.next() else { break };
+            let Some((number, state)) = line.split_once(' ') else {
+                continue;
+            };
+            answered.insert(number.parse().unwrap(), state.parse().ok());
+        }
+        process.wait().unwrap();
+        let store = open(&path, "").await;
+        let mut unanswered = 0;
+        for (number, known) in &mut answered {
+            let found = store.load(&key(*number)).await.unwrap();
+            let found = found.map(|stored| {
+                let text = String::from_utf8(stored.entry.payload.to_vec()).unwrap();
+                text.parse().unwrap()
+            });
+            unanswered += usize::from(found != *known);
+            *known = found;
+        }
+        // The one that was on its way.
+        assert!(unanswered <= 1, "{unanswered} answered writes are lost");
+    }
+}
+
+async fn storm() {
+    let (_folder, path) = fresh();
+    let one = open(&path, "durability=relaxed").await;
+    let two = open(&path, "durability=relaxed").await;
+    let storm = Storm::on([Arc::new(one) as Arc<dyn Store>, Arc::new(two)]);
+    storm.rage(4_000).await;
+    let report = storm.judge(Keeps::Everything).await;
+    let report = report.unwrap_or_else(|anomaly| panic!("{anomaly}"));
+    println!("{report}");
+    assert!(report.conflicts > 0 && report.undecided == 0, "{report}");
+}
+
+async fn locked() {
+    let (_folder, path) = fresh();
+    let store = open(&path, "timeout=2s").await;
+    create(&store, &key(1), entry("here")).await;
+    let url = format!("sqlite://{}", path.display());
+    let mut other = sqlx::SqliteConnection::connect(&url).await.unwrap();
+    other.execute("BEGIN IMMEDIATE").await.unwrap();
+
+    let (put, time) = timed(store.put(&key(2), Expect::Absent, entry(""), NOW)).await;
+    let error = put.unwrap_err();
+    assert!(
+        !error.is_full() && chain(&error).contains("locked"),
+        "{}",
+        chain(&error)
+    );
+    assert!(time < Duration::from_secs(4), "{time:?}");
+    assert_eq!(load(&store, &key(1)).await.entry, entry("here"));
+
+    other.execute("ROLLBACK").await.unwrap();
+    assert_eq!(store.load(&key(2)).await.unwrap(), None);
+    create(&store, &key(2), entry("")).await;
+}
+
+async fn private() {
+    let (folder, path) = fresh();
+    let store = open(&path, "").await;
+    create(&store, &key(1), entry("secret")).await;
+    let mut files = 0;
+    for file in std::fs::read_dir(folder.path()).unwrap() {
+        let file = file.unwrap();
+        let mode = file.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{file:?}");
+        files += 1;
+    }
+    assert_eq!(files, 3, "the database, its log and its index");
+}
+
+async fn memory() {
+    let store = SqliteStore::connect("sqlite://:memory:?create_table=auto")
+        .await
+        .unwrap();
+    create(&store, &key(1), entry("here")).await;
+    for _ in 0..20 {
+        // Polled once.
+        let given_up = tokio::time::timeout(Duration::ZERO, store.load(&key(1))).await;
+        drop(given_up);
+        assert_eq!(load(&store, &key(1)).await.entry, entry("here"));
+    }
+    let other = SqliteStore::connect("sqlite://:memory:").await.unwrap();
+    assert_eq!(other.load(&key(1)).await.unwrap(), None);
+}
+
+async fn pool_of_the_application() {
+    let (_folder, path) = fresh();
+    let url = format!("sqlite://{}?mode=rwc", path.display());
+    let pool = sqlx::SqlitePool::connect(&url).await.unwrap();
+    let table: Table = "web".parse().unwrap();
+    let store = SqliteStore::from_pool(pool.clone(), table);
+    let error = store.load(&key(1)).await.unwrap_err();
+    assert!(
+        chain(&error).contains("create it with the schema"),
+        "{}",
+        chain(&error)
+    );
+    store.create_table().await.unwrap();
+    store.create_table().await.unwrap();
+    let version = create(&store, &key(1), entry("here")).await;
+    let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM web")
+        .fetch_one(&pool)
+        .await
+        .unwrap();
+    assert_eq!(rows, 1);
+    assert_eq!(
+        store.delete(&key(1), &version).await.unwrap(),
+        Deletion::Done
+    );
+}
+
+async fn full() {
+    let mount = Mount::new("256k").unwrap();
+    let path = mount.path().join("sessions.db");
+    let store = open(&path, "").await;
+    let version = create(&store, &key(0), entry("kept")).await;
+    let mut stored = Vec::new();
+    let error = loop {
+        let number = stored.len() as u64 + 1;
+        let put = store
+            .put(&key(number), Expect::Absent, entry(vec![7; 3000]), NOW)
+            .await;
+        match put {
+            Ok(_) => stored.push(number),
+            Err(error) => break error,
+        }
+        assert!(number < 200, "the disk has no end");
+    };
+    assert!(error.is_full(), "{}", chain(&error));
+    // Nothing of the refused one, everything of the others.
+    assert_eq!(
+        store.load(&key(stored.len() as u64 + 1)).await.unwrap(),
+        None
+    );
+    for &number in &stored {
+        assert_eq!(load(&store, &key(number)).await.entry, entry(vec![7; 3000]));
+    }
+    let bigger = entry(vec![8; 100_000]);
+    let update = store
+        .put(&key(0), Expect::Version(version.clone()), bigger, NOW)
+        .await;
+    assert!(update.unwrap_err().is_full());
+    assert_eq!(load(&store, &key(0)).await.entry, entry("kept"));
+
+    mount.grow("2m");
+    done(
+        store
+            .put(&key(0), Expect::Version(version), entry("new"), NOW)
+            .await
+            .unwrap(),
+    );
+}
+
+/// A small filesystem of its own, where this user may mount.
+struct Mount(tempfile::TempDir);
+
+impl Mount {
+    fn new(size: &str) -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
+            .arg(folder.path())
+            .output();
+        mounted
+            .is_ok_and(|output| output.status.success())
+            .then(|| Mount(folder))
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn grow(&self, size: &str) {
+        let status = Command::new("mount")
+            .args(["-o", &format!("remount,size={size}")])
+            .arg(self.path())
+            .status();
+        assert!(status.unwrap().success());
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.path()).status();
+    }
+}

@@ -1,7 +1,8 @@
 //! anysession side by side with its peers: `cargo xtask bench`, or `cargo xtask bench --quick`.
-//! `--instructions` counts instructions, for a machine that is too busy for times. `--profile anysession layer write 100000`
-//! calls one route over and over, for a profiler.
+//! `--instructions` counts instructions, for a machine that is too busy for times. `--profile anysession layer write 100000`,
+//! or `poem` instead of `layer`, calls one route over and over, for a profiler.
 
+mod adapters;
 mod alloc;
 mod axum_candidates;
 mod axum_routes;
@@ -22,7 +23,10 @@ fn main() -> std::io::Result<()> {
         && profile == "--profile"
     {
         let calls = calls.parse().map_err(std::io::Error::other)?;
-        axum_routes::profile(library, placement, route, calls);
+        match adapters::Framework::named(placement) {
+            Some(framework) => adapters::profile(library, &framework, route, calls),
+            None => axum_routes::profile(library, placement, route, calls),
+        }
         return Ok(());
     }
     if arguments == ["--instructions"] {
@@ -33,6 +37,7 @@ fn main() -> std::io::Result<()> {
     let mut report = report::Report::default();
     axum_routes::run(&mut report, effort);
     axum_routes::growth(&mut report, effort);
+    adapters::run(&mut report, effort);
     memory::run();
     files::run(&mut report, effort);
     let path = std::path::Path::new("target/bench/results.json");

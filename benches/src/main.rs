@@ -1,9 +1,12 @@
 //! anysession side by side with its peers: `cargo xtask bench`, or `cargo xtask bench --quick`.
-//! `--profile write` calls one route of ours over and over, under a profiler.
+//! `--instructions` counts instructions, for a machine that is too busy for times. `--profile anysession layer write 100000`
+//! calls one route over and over, for a profiler.
 
 mod alloc;
+mod axum_candidates;
 mod axum_routes;
 mod files;
+mod instructions;
 mod measure;
 mod memory;
 mod report;
@@ -15,11 +18,15 @@ static ALLOCATOR: alloc::Counting = alloc::Counting;
 
 fn main() -> std::io::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let [profile, route] = &arguments[..]
+    if let [profile, library, placement, route, calls] = &arguments[..]
         && profile == "--profile"
     {
-        axum_routes::profile(route, 100_000);
+        let calls = calls.parse().map_err(std::io::Error::other)?;
+        axum_routes::profile(library, placement, route, calls);
         return Ok(());
+    }
+    if arguments == ["--instructions"] {
+        return instructions::run();
     }
     let quick = arguments.iter().any(|argument| argument == "--quick");
     let effort = if quick { Effort::QUICK } else { Effort::FULL };

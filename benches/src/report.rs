@@ -70,6 +70,7 @@ impl Report {
                 ours.route,
                 ours.keys,
             ) && figure.library != ours.library
+                && !figure.version.is_empty()
         };
         let best = self
             .0

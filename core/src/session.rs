@@ -356,7 +356,7 @@ impl Session {
     /// [`Error::SessionEnded`] if the session was destroyed or passed to another user meanwhile: the changes are
     /// dropped. [`Error::AfterResponse`] if a new id would be needed after the response was sent.
     pub async fn save(&self) -> Result<(), Error> {
-        let _one_at_a_time = self.0.saving.lock().await;
+        let _one_at_a_time = self.0.turn.lock().await;
         self.0.commit(Occasion::Save).await
     }
 

@@ -81,7 +81,7 @@ impl Running {
     fn next_task(&mut self) {
         if !self.tasks.is_empty() {
             let task = self.tasks.remove(0);
-            let (mut commit, step) = Commit::new(task, &self.found, &self.wish, NOON, POLICY);
+            let (mut commit, step) = Commit::begun(task, &self.found, &self.wish, NOON, POLICY);
             commit.broken = self.broken;
             self.take(commit, step.unwrap());
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::changes::Update;
 use crate::lifecycle::Wish;
-use crate::payload::{Edit, Payload, begin_pair};
+use crate::payload::Payload;
 use crate::record::Found;
 
 const LOG: &str = "log";
@@ -38,10 +38,5 @@ pub(super) fn log_of(data: &Payload) -> Vec<u8> {
 
 /// The data of the session that is there from the beginning. It lies under a key of its own, which no request changes.
 pub(super) fn first_data() -> Payload {
-    let mut pair = begin_pair(FIRST, 3);
-    pair.extend(appended(None, 0));
-    Payload::empty().edited(&[Edit {
-        key: FIRST.as_bytes(),
-        pair: Some(&pair),
-    }])
+    Payload::empty().with(FIRST, &appended(None, 0))
 }

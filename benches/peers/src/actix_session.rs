@@ -11,7 +11,9 @@ use crate::{KEYS, WORKERS, another};
 
 pub fn serve(url: &str) -> io::Result<()> {
     actix_web::rt::System::new().block_on(async {
-        let store = RedisSessionStore::new(url).await.map_err(io::Error::other)?;
+        let store = RedisSessionStore::new(url)
+            .await
+            .map_err(io::Error::other)?;
         let key = Key::generate();
         let server = HttpServer::new(move || {
             let sessions = SessionMiddleware::builder(store.clone(), key.clone())
@@ -31,7 +33,9 @@ pub fn serve(url: &str) -> io::Result<()> {
 }
 
 async fn read(session: Session) -> actix_web::Result<&'static str> {
-    session.get::<String>("key3")?.expect("a new session holds it");
+    session
+        .get::<String>("key3")?
+        .expect("a new session holds it");
     Ok("ok")
 }
 

@@ -11,7 +11,9 @@ fn main() -> io::Result<()> {
     match &arguments[..] {
         [library, url] if library == "tower-sessions" => tower_sessions::serve(url),
         [library, url] if library == "actix-session" => actix_session::serve(url),
-        _ => Err(io::Error::other("expected tower-sessions or actix-session, and a URL")),
+        _ => Err(io::Error::other(
+            "expected tower-sessions or actix-session, and a URL",
+        )),
     }
 }
 

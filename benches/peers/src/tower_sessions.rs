@@ -63,7 +63,9 @@ async fn mysql(url: &str) -> Opened {
 /// As ours: write-ahead log, synced with each write.
 async fn sqlite(url: &str) -> Opened {
     let options: SqliteConnectOptions = url.parse()?;
-    let options = options.create_if_missing(true).journal_mode(SqliteJournalMode::Wal);
+    let options = options
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal);
     let store = SqliteStore::new(SqlitePool::connect_with(options).await?);
     store.migrate().await?;
     Ok(app(store))
@@ -86,13 +88,18 @@ async fn read(session: Session) -> &'static str {
 
 async fn write(session: Session) -> &'static str {
     let value = session.get("key3").await.expect("the store answers");
-    session.insert("key3", another(value)).await.expect("there is room");
+    session
+        .insert("key3", another(value))
+        .await
+        .expect("there is room");
     "ok"
 }
 
 async fn new(session: Session) -> &'static str {
     for n in 0..KEYS {
-        let inserted = session.insert(&format!("key{n}"), format!("value{n}")).await;
+        let inserted = session
+            .insert(&format!("key{n}"), format!("value{n}"))
+            .await;
         inserted.expect("there is room");
     }
     "ok"

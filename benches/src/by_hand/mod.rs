@@ -36,10 +36,10 @@ pub struct Record {
 pub trait Client: Send + Sync {
     /// One record, which must be there.
     async fn read(&self, key: &Key) -> Record;
-    /// Replaces a record if it still has this version, and says whether it had.
-    async fn write(&self, key: &Key, version: i64, payload: &[u8]) -> bool;
-    /// Adds a record.
-    async fn create(&self, key: &Key, payload: &[u8]);
+    /// Replaces a record if it still has this version, as it must, and says which it has now.
+    async fn write(&self, key: &Key, version: i64, payload: &[u8]) -> i64;
+    /// Adds a record, and says its version.
+    async fn create(&self, key: &Key, payload: &[u8]) -> i64;
 }
 
 /// Opens the client that a URL is for. Those of SQL have a table named [`TABLE`], and make it.

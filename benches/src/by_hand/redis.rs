@@ -35,10 +35,11 @@ impl Redis {
         })
     }
 
-    async fn put(&self, key: &Key, expected: &[u8], payload: &[u8]) -> bool {
+    async fn put(&self, key: &Key, expected: &[u8], payload: &[u8]) -> i64 {
+        let version = self.next.fetch_add(1, Ordering::Relaxed);
         let mut record = Vec::with_capacity(HEAD + payload.len());
         record.push(1);
-        record.extend(self.next.fetch_add(1, Ordering::Relaxed).to_be_bytes());
+        record.extend(version.to_be_bytes());
         record.extend(DEADLINE.to_be_bytes());
         record.extend([0; 4]);
         record.extend(payload);
@@ -46,8 +47,12 @@ impl Redis {
         command.arg(&self.script).arg(1).arg(name(key));
         command.arg(expected).arg(NOW).arg(record).arg(DEADLINE);
         let mut connection = self.connection.clone();
-        let changed: i64 = command.query_async(&mut connection).await.expect("Redis answers");
-        changed == 1
+        let changed: i64 = command
+            .query_async(&mut connection)
+            .await
+            .expect("Redis answers");
+        assert_eq!(changed, 1, "nobody else writes");
+        version
     }
 }
 
@@ -57,7 +62,10 @@ impl Client for Redis {
         let mut connection = self.connection.clone();
         let mut command = redis::cmd("GET");
         command.arg(name(key));
-        let mut bytes: Vec<u8> = command.query_async(&mut connection).await.expect("Redis answers");
+        let mut bytes: Vec<u8> = command
+            .query_async(&mut connection)
+            .await
+            .expect("Redis answers");
         let version = bytes[VERSION].try_into().expect("eight bytes");
         let payload = bytes.split_off(HEAD);
         Record {
@@ -66,12 +74,12 @@ impl Client for Redis {
         }
     }
 
-    async fn write(&self, key: &Key, version: i64, payload: &[u8]) -> bool {
+    async fn write(&self, key: &Key, version: i64, payload: &[u8]) -> i64 {
         self.put(key, &version.to_be_bytes(), payload).await
     }
 
-    async fn create(&self, key: &Key, payload: &[u8]) {
-        assert!(self.put(key, &[], payload).await, "it is new");
+    async fn create(&self, key: &Key, payload: &[u8]) -> i64 {
+        self.put(key, &[], payload).await
     }
 }
 

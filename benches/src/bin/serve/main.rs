@@ -37,7 +37,9 @@ async fn sessions(url: &str) -> io::Result<Sessions> {
         .with(anysession_sql::MYSQL);
     let config = Config::from_pairs([("url", url), ("cookie.secure", "false")]);
     let config = config.map_err(io::Error::other)?;
-    Sessions::connect(config, &drivers).await.map_err(io::Error::other)
+    Sessions::connect(config, &drivers)
+        .await
+        .map_err(io::Error::other)
 }
 
 fn runtime() -> io::Result<Runtime> {

@@ -29,7 +29,9 @@ async fn read(session: Session) -> &'static str {
 
 async fn write(session: Session) -> &'static str {
     let value = session.get("key3").expect("a string");
-    session.insert("key3", another(value)).expect("there is room");
+    session
+        .insert("key3", another(value))
+        .expect("there is room");
     "ok"
 }
 

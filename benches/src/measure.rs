@@ -49,6 +49,14 @@ pub fn time(work: impl FnOnce()) -> Duration {
     start.elapsed()
 }
 
+/// How many milliseconds `work` takes.
+pub async fn timed(work: impl Future<Output = ()>) -> f64 {
+    #[expect(clippy::disallowed_methods, reason = "a bench is about real time")]
+    let start = Instant::now();
+    work.await;
+    start.elapsed().as_secs_f64() * 1e3
+}
+
 /// The figure in the middle.
 pub fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);

@@ -13,6 +13,8 @@ pub(crate) enum Failure {
         "no connection was free within {0:?}: the database is slow, or `pool` is too small for this load"
     )]
     AllBusy(Duration),
+    #[error("no connection to the database could be made within {0:?}; is it running?")]
+    NotConnected(Duration),
     #[error(
         "the database did not answer within {0:?}; a write may have been carried out all the same"
     )]

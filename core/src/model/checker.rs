@@ -139,10 +139,11 @@ impl Overlaps {
         // Depth first needs room for one path at a time; breadth first finds the shortest story.
         let checker = options().spawn_dfs().join();
         if !checker.discoveries().is_empty() {
-            let shortest = options().spawn_bfs().join().discoveries();
-            for (wrong, path) in shortest {
-                panic!("{wrong} in {what}:\n{}", story(path));
-            }
+            let found = options().spawn_bfs().join().discoveries();
+            let stories = found
+                .into_iter()
+                .map(|(wrong, path)| format!("{wrong}:\n{}", story(path)));
+            panic!("in {what}: {}", stories.collect::<String>());
         }
         (
             checker.state_count(),

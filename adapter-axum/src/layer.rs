@@ -141,9 +141,9 @@ fn finish<R: Default>(
                 Cow::Owned(value) => HeaderValue::try_from(value),
             };
             // The configuration accepts no cookie that is not a header's value.
-            response
-                .headers_mut()
-                .extend(value.ok().map(|value| (name, value)));
+            if let Ok(value) = value {
+                response.headers_mut().append(name, value);
+            }
         }
     }
     response

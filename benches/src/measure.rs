@@ -1,6 +1,8 @@
 //! How things are timed: interleaved rounds, medians, one process.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
 
 /// How long a run may take.
 #[derive(Clone, Copy)]
@@ -27,12 +29,13 @@ impl Effort {
 /// A candidate: runs so many calls and says nothing.
 pub type Run<'a> = Box<dyn FnMut(usize) + 'a>;
 
-/// The median nanoseconds a call of each candidate. A noisy moment falls on all of them, because they take turns.
+/// The median nanoseconds a call of each candidate. A noisy moment falls on all of them, because they take turns, and time in
+/// which the processor was another's does not count.
 pub fn medians(effort: Effort, mut candidates: Vec<Run<'_>>) -> Vec<f64> {
     let mut figures = vec![Vec::new(); candidates.len()];
     for round in 0..=effort.rounds {
         for (run, figures) in candidates.iter_mut().zip(&mut figures) {
-            let taken = time(|| run(effort.calls));
+            let taken = time_of_this_thread(|| run(effort.calls));
             if round > 0 {
                 figures.push(taken.as_nanos() as f64 / effort.calls as f64);
             }
@@ -41,12 +44,18 @@ pub fn medians(effort: Effort, mut candidates: Vec<Run<'_>>) -> Vec<f64> {
     figures.into_iter().map(median).collect()
 }
 
-/// How long `work` takes.
-pub fn time(work: impl FnOnce()) -> Duration {
-    #[expect(clippy::disallowed_methods, reason = "a bench is about real time")]
-    let start = Instant::now();
+/// How long `work`, which waits for nothing, keeps the processor.
+fn time_of_this_thread(work: impl FnOnce()) -> Duration {
+    let now = || {
+        let time = clock_gettime(ClockId::ThreadCPUTime);
+        Duration::new(
+            time.tv_sec.unsigned_abs(),
+            time.tv_nsec.unsigned_abs() as u32,
+        )
+    };
+    let start = now();
     work();
-    start.elapsed()
+    now() - start
 }
 
 /// How many milliseconds `work` takes.

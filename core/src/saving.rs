@@ -23,6 +23,8 @@ pub(crate) enum Occasion {
 /// What a commit is to carry out.
 struct Job {
     plan: Plan,
+    /// Whether a session was to begin after this, whose cookie can no longer be set.
+    too_late: bool,
     wish: Wish,
     found: Found,
     /// Whether the wish is to be computed anew on what was found.
@@ -82,7 +84,10 @@ impl Visit {
                 return Err(Error::SessionEnded);
             }
         }
-        Ok(())
+        match job.too_late {
+            true => Err(too_late_to_begin()),
+            false => Ok(()),
+        }
     }
 
     /// What is to be carried out, `None` if that is nothing.
@@ -98,15 +103,15 @@ impl Visit {
         if state.failed {
             return Err(Error::SaveFailed);
         }
-        let plan = plan(&state.found, &state.wish, outcome, now, policy);
-        let makes_an_id = matches!(
-            plan,
-            Plan::Create | Plan::Rotate | Plan::Delete { then_create: true }
-        );
-        if state.sent && makes_an_id {
-            return Err(Error::AfterResponse {
-                operation: "beginning a session",
-            });
+        let mut plan = plan(&state.found, &state.wish, outcome, now, policy);
+        let mut too_late = false;
+        match plan {
+            Plan::Create | Plan::Rotate if state.sent => return Err(too_late_to_begin()),
+            Plan::Delete { then_create: true } if state.sent => {
+                too_late = true;
+                plan = Plan::Delete { then_create: false };
+            }
+            _ => {}
         }
         if plan == Plan::Keep && occasion == Occasion::Save {
             return Ok(None);
@@ -117,6 +122,7 @@ impl Visit {
         state.generation += 1;
         Ok(Some(Job {
             plan,
+            too_late,
             rebase: std::mem::take(&mut state.rebase),
             wish: std::mem::take(&mut state.wish),
             found: state.found.clone(),
@@ -202,6 +208,12 @@ impl Visit {
         if let Some(mut state) = self.state() {
             state.cookie = cookie;
         }
+    }
+}
+
+fn too_late_to_begin() -> Error {
+    Error::AfterResponse {
+        operation: "beginning a session",
     }
 }
 

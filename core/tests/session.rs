@@ -535,6 +535,8 @@ async fn after_the_response_no_id_is_made_that_nobody_would_get() {
         session.save().await,
         Err(Error::AfterResponse { .. })
     ));
+    let user = browser.visit(&site, async |session| session.user()).await;
+    assert_eq!(user, None, "the log-out is carried out all the same");
 }
 
 #[tokio::test]

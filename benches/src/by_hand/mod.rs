@@ -36,6 +36,11 @@ pub struct Record {
 pub trait Client: Send + Sync {
     /// One record, which must be there.
     async fn read(&self, key: &Key) -> Record;
+    /// The same on connections that are kept and never asked whether they are alive: the floor for those that have a pool,
+    /// which asks after each use.
+    async fn read_without_pool(&self, key: &Key) -> Record {
+        self.read(key).await
+    }
     /// Replaces a record if it still has this version, as it must, and says which it has now.
     async fn write(&self, key: &Key, version: i64, payload: &[u8]) -> i64;
     /// Adds a record, and says its version.

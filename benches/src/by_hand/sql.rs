@@ -1,6 +1,7 @@
 //! `sqlx`: a pool that does not test its connections, and one statement a verb, the store's own.
 
 use std::error::Error;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use anysession_sql::{MySqlStore, PostgresStore, SqliteStore, Table};
@@ -19,6 +20,8 @@ macro_rules! client {
             pool: $pool,
             /// SQLite has one writer at a time.
             writer: $pool,
+            options: $options,
+            kept: Mutex<Vec<<$options as sqlx::ConnectOptions>::Connection>>,
             next: AtomicI64,
         }
 
@@ -34,7 +37,7 @@ macro_rules! client {
                 let options = file_options(options);
                 let readers = pool(POOL).connect_with(options.clone()).await?;
                 let writer = match is_file {
-                    true => pool(1).connect_with(options).await?,
+                    true => pool(1).connect_with(options.clone()).await?,
                     false => readers.clone(),
                 };
                 let schema = <$store>::schema(&TABLE.parse::<Table>()?);
@@ -45,6 +48,8 @@ macro_rules! client {
                 Ok($name {
                     pool: readers,
                     writer,
+                    options,
+                    kept: Mutex::default(),
                     next,
                 })
             }
@@ -59,6 +64,25 @@ macro_rules! client {
                     .await;
                 let row = read.expect("it is there");
                 let _: (i64, Option<Vec<u8>>) = (row.get(2), row.get(3));
+                Record {
+                    version: row.get(0),
+                    payload: row.get(1),
+                }
+            }
+
+            async fn read_without_pool(&self, key: &Key) -> Record {
+                let kept = self.kept.lock().expect("nobody panics").pop();
+                let mut connection = match kept {
+                    Some(connection) => connection,
+                    None => self.options.connect().await.expect("it can be reached"),
+                };
+                let read = sqlx::query($read)
+                    .bind(&key[..])
+                    .fetch_one(&mut connection)
+                    .await;
+                let row = read.expect("it is there");
+                let _: (i64, Option<Vec<u8>>) = (row.get(2), row.get(3));
+                self.kept.lock().expect("nobody panics").push(connection);
                 Record {
                     version: row.get(0),
                     payload: row.get(1),

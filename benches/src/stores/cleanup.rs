@@ -52,7 +52,7 @@ pub fn run(effort: Effort, backends: &Backends, runtime: &Runtime) -> io::Result
         .block_on(MySqlStore::connect(&url))
         .map_err(io::Error::other)?;
     let fill = format!(
-        "INSERT INTO app.cleanup (session_key, version, payload, created, deadline) \
+        "USE app; INSERT INTO cleanup (session_key, version, payload, created, deadline) \
          SELECT UNHEX(LPAD(HEX(seq), 64, '0')), seq, REPEAT(CHAR(7), 300), 0, \
          IF(seq % 10 = 0, seq, 4000000000000) FROM seq_1_to_{rows}"
     );

@@ -46,6 +46,7 @@ pub fn run(
                     ours.clone().reading(),
                     by_hand.clone().writing(),
                     ours.clone().writing(),
+                    by_hand.clone().reading_without_pool(),
                 ],
             );
             for (route, pair) in ["read", "write"].into_iter().zip(figures.chunks(2)) {
@@ -63,6 +64,13 @@ pub fn run(
                     requests_per_second: Some(ours),
                     ..Figure::default()
                 });
+            }
+            if kind != "redis" {
+                let (kept, ours) = (figures[4], figures[1]);
+                println!(
+                    "| {kind}, without a pool | {tasks} | read | {kept:.0} | {ours:.0} | {:.2} |",
+                    ours / kept
+                );
             }
             if kind == "sqlite" {
                 let path = url.trim_start_matches("sqlite://");
@@ -173,6 +181,16 @@ impl ByHand {
             let this = self.clone();
             Box::pin(async move {
                 let record = this.client.read(&key(n)).await;
+                assert_eq!(record.payload.len(), PAYLOAD.len());
+            })
+        })
+    }
+
+    fn reading_without_pool(self: Arc<Self>) -> Work {
+        Arc::new(move |n| {
+            let this = self.clone();
+            Box::pin(async move {
+                let record = this.client.read_without_pool(&key(n)).await;
                 assert_eq!(record.payload.len(), PAYLOAD.len());
             })
         })

@@ -49,6 +49,10 @@ async fn write(State(client): Shared, headers: HeaderMap) -> &'static str {
 )]
 async fn new(State(client): Shared) -> Response {
     let mut key = Key::default();
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is what one writes without the library"
+    )]
     getrandom::fill(&mut key).expect("the system has some");
     client.create(&key, &PAYLOAD).await;
     let digits: String = key.iter().map(|byte| format!("{byte:02x}")).collect();

@@ -15,7 +15,7 @@ use tokio::runtime::Runtime;
 
 use crate::alloc;
 use crate::axum_candidates::{OURS, runtime};
-use crate::measure::{Effort, Run, medians};
+use crate::measure::{Effort, Run, Time, medians};
 use crate::report::{Figure, Report};
 
 /// A framework, and the library that ours is compared with.
@@ -206,7 +206,7 @@ fn interleaved(effort: Effort, candidates: &mut [Candidate]) -> Vec<[f64; 3]> {
             Box::new(move |calls| cell.borrow_mut().call(&path, calls)) as Run<'_>
         })
     });
-    let figures = medians(effort, runs.collect());
+    let figures = medians(effort, Time::OfThisThread, runs.collect());
     figures
         .chunks(3)
         .map(|row| [row[0], row[1], row[2]])

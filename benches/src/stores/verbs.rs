@@ -12,7 +12,7 @@ use tokio::runtime::Runtime;
 
 use super::Backends;
 use super::one_thread::OneThread;
-use crate::measure::{Effort, Run, medians};
+use crate::measure::{Effort, Run, Time, medians};
 use crate::report::{Figure, Report};
 use crate::tasks::{SESSIONS, Work, concurrently};
 
@@ -106,7 +106,7 @@ fn a_second(runtime: &Runtime, effort: Effort, tasks: usize, work: Vec<Work>) ->
         .into_iter()
         .map(|work| Box::new(move |calls| run(calls, work.clone())) as Run<'_>)
         .collect();
-    let nanoseconds = medians(effort, candidates);
+    let nanoseconds = medians(effort, Time::Passed, candidates);
     nanoseconds.into_iter().map(|ns| 1e9 / ns).collect()
 }
 

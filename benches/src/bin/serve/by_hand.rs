@@ -43,10 +43,6 @@ async fn write(State(client): Shared, headers: HeaderMap) -> &'static str {
     "ok"
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "what an application without the library does"
-)]
 async fn new(State(client): Shared) -> Response {
     let mut key = Key::default();
     #[expect(

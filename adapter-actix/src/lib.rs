@@ -1,1 +1,52 @@
 //! Server-side sessions for actix-web 4.
+//!
+//! ```no_run
+//! use actix_web::{App, HttpServer, get};
+//! use anysession_actix::{Session, SessionError, SessionMiddleware, anysession::{Config, Drivers, Sessions}};
+//!
+//! #[get("/")]
+//! async fn visits(session: Session) -> Result<String, SessionError> {
+//!     let visits = session.update("visits", |visits: &mut u64| *visits += 1)?;
+//!     Ok(format!("You were here {visits} times."))
+//! }
+//!
+//! #[actix_web::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let sessions = Sessions::connect(Config::from_env()?, &Drivers::default()).await?;
+//!     let app = move || App::new().service(visits).wrap(SessionMiddleware::new(sessions.clone()));
+//!     Ok(HttpServer::new(app).bind("127.0.0.1:3000")?.run().await?)
+//! }
+//! ```
+//!
+//! Whatever takes a [`Session`] as an argument loads it; a route that does not costs nothing. What the handler changes
+//! is stored before the response's headers are sent. A 5xx drops the changes, also as the `Err` of a handler: an error
+//! counts by its response.
+//!
+//! The middleware goes around an `App`, a scope or a single resource. `wrap` it last, so that it is outside of every
+//! middleware that wants the session itself; those, and guards, reach it through [`SessionExt`].
+
+mod error;
+mod extract;
+mod middleware;
+
+use std::time::Duration;
+
+use anysession::Sessions;
+
+pub use anysession;
+pub use anysession::{Cleanup, Slot};
+pub use error::SessionError;
+pub use extract::{Loading, Session, SessionExt};
+pub use middleware::{SessionMiddleware, SessionService};
+
+/// Deletes expired sessions about every `period` (an hour is plenty) in a task of its own, until that is stopped or
+/// dropped. Start it once in a process, not in each worker; see [`Sessions::keep_deleting_expired`].
+///
+/// # Panics
+///
+/// Outside of an actix or tokio runtime.
+pub fn spawn_cleanup(sessions: &Sessions, period: Duration) -> Cleanup {
+    let (cleanup, task) = sessions.cleanup(period, tokio::time::sleep);
+    tokio::spawn(task);
+    cleanup
+}

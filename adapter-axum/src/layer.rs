@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use anysession::{CloseError, Guard, GuardedClose, Outcome, ResponseHeaders, Sessions, Unattended};
+use anysession::{Close, CloseError, Guard, Outcome, ResponseHeaders, Sessions, Unattended};
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
@@ -77,7 +77,7 @@ pin_project! {
     #[project = StageProjection]
     enum Stage<F, T> {
         Handling { #[pin] future: F, guard: Option<Guard> },
-        Closing { close: GuardedClose, result: Option<T> },
+        Closing { close: Close, result: Option<T> },
     }
 }
 
@@ -89,38 +89,32 @@ where
     type Output = Result<Response<R>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
-        loop {
-            match this.stage.as_mut().project() {
-                StageProjection::Handling { future, guard } => {
-                    let result = ready!(future.poll(cx));
-                    let outcome = match &result {
-                        Ok(response) => Outcome::from_status(response.status().as_u16()),
-                        Err(_) => Outcome::Failed,
-                    };
-                    // A future is not polled again after it was ready.
-                    let Some(guard) = guard.take() else {
-                        return Poll::Pending;
-                    };
-                    this.stage.set(Stage::Closing {
-                        close: guard.close(outcome),
-                        result: Some(result),
-                    });
-                }
-                StageProjection::Closing { close, result } => {
-                    let closed = ready!(Pin::new(close).poll(cx));
-                    let Some(result) = result.take() else {
-                        return Poll::Pending;
-                    };
-                    return Poll::Ready(match result {
-                        Ok(response) => Ok(finish(response, closed)),
-                        Err(error) => {
-                            closed.err().iter().for_each(not_stored);
-                            Err(error)
-                        }
-                    });
-                }
+        let mut stage = self.project().stage;
+        if let StageProjection::Handling { future, guard } = stage.as_mut().project() {
+            let result = ready!(future.poll(cx));
+            let outcome = match &result {
+                Ok(response) => Outcome::from_status(response.status().as_u16()),
+                Err(_) => Outcome::Failed,
+            };
+            // A future is not polled again after it was ready.
+            let Some(guard) = guard.take() else {
+                return Poll::Pending;
+            };
+            let close = guard.close(outcome);
+            let result = Some(result);
+            stage.set(Stage::Closing { close, result });
+        }
+        let StageProjection::Closing { close, result } = stage.project() else {
+            return Poll::Pending;
+        };
+        let closed = ready!(Pin::new(close).poll(cx));
+        match result.take() {
+            Some(Ok(response)) => Poll::Ready(Ok(finish(response, closed))),
+            Some(Err(error)) => {
+                closed.err().iter().for_each(not_stored);
+                Poll::Ready(Err(error))
             }
+            None => Poll::Pending,
         }
     }
 }
@@ -147,9 +141,9 @@ fn finish<R: Default>(
                 Cow::Owned(value) => HeaderValue::try_from(value),
             };
             // The configuration accepts no cookie that is not a header's value.
-            response
-                .headers_mut()
-                .extend(value.ok().map(|value| (name, value)));
+            if let Ok(value) = value {
+                response.headers_mut().append(name, value);
+            }
         }
     }
     response

@@ -11,11 +11,11 @@ use anysession::{Entry, Expect, Store, StoreKey, Timestamp, Version, Write};
 use anysession_fs::{Durability, FsStore};
 use tokio::runtime::Runtime;
 
-use crate::measure::{Effort, Run, medians};
+use crate::measure::{Effort, Run, Time, medians};
 use crate::report::{Figure, Report};
+use crate::tasks::{SESSIONS, Work, concurrently};
 
 const PAYLOAD: usize = 300;
-const SESSIONS: usize = 64;
 
 /// Reports sessions written and read a second, by one task and by sixteen.
 pub fn run(report: &mut Report, effort: Effort) {
@@ -28,7 +28,7 @@ pub fn run(report: &mut Report, effort: Effort) {
         .worker_threads(2)
         .build()
         .expect("a runtime");
-    let plain = Arc::new(Plain::new(folder.path()));
+    let by_hand = Arc::new(Plain::new(folder.path()));
     let full = Arc::new(Ours::new(&runtime, folder.path(), "full", Durability::Full));
     let relaxed = Arc::new(Ours::new(
         &runtime,
@@ -40,25 +40,23 @@ pub fn run(report: &mut Report, effort: Effort) {
     println!("| | tasks | plain loop | anysession | part |\n| --- | ---: | ---: | ---: | ---: |");
     for tasks in [1, 16] {
         let run = |calls, work: Work| runtime.block_on(concurrently(tasks, calls, work));
+        let plain = |synced| -> Work {
+            let plain = by_hand.clone();
+            Arc::new(move |n| plain.clone().write(n, synced))
+        };
+        let ours = |store: &Arc<Ours>| -> Work {
+            let store = store.clone();
+            Arc::new(move |n| store.clone().write(n))
+        };
         let work: Vec<Work> = vec![
+            plain(Synced::FileAndFolder),
+            ours(&full),
+            plain(Synced::File),
+            ours(&full),
+            plain(Synced::Nothing),
+            ours(&relaxed),
             {
-                let plain = plain.clone();
-                Arc::new(move |n| plain.clone().write(n, true))
-            },
-            {
-                let full = full.clone();
-                Arc::new(move |n| full.clone().write(n))
-            },
-            {
-                let plain = plain.clone();
-                Arc::new(move |n| plain.clone().write(n, false))
-            },
-            {
-                let relaxed = relaxed.clone();
-                Arc::new(move |n| relaxed.clone().write(n))
-            },
-            {
-                let plain = plain.clone();
+                let plain = by_hand.clone();
                 Arc::new(move |n| plain.clone().read(n))
             },
             {
@@ -70,11 +68,15 @@ pub fn run(report: &mut Report, effort: Effort) {
             .into_iter()
             .map(|work| Box::new(move |calls| run(calls, work.clone())) as Run<'_>)
             .collect();
-        let figures: Vec<f64> = medians(effort, candidates)
+        let figures: Vec<f64> = medians(effort, Time::Passed, candidates)
             .into_iter()
             .map(|ns| 1e9 / ns)
             .collect();
         let rows = [
+            (
+                "write",
+                "full, beside temp + fdatasync + rename + fsync of the folder",
+            ),
             ("write", "full, beside temp + fdatasync + rename"),
             ("write", "relaxed, beside temp + rename"),
             ("read", "read, beside open + read + close"),
@@ -98,24 +100,14 @@ pub fn run(report: &mut Report, effort: Effort) {
     }
 }
 
-/// One call on the session of this number.
-type Work = Arc<dyn Fn(usize) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
-
-/// So many calls, shared among tasks that never meet on one session.
-async fn concurrently(tasks: usize, calls: usize, work: Work) {
-    let running: Vec<_> = (0..tasks)
-        .map(|task| {
-            let work = work.clone();
-            tokio::spawn(async move {
-                for n in 0..calls / tasks {
-                    work((n * tasks + task) % SESSIONS).await;
-                }
-            })
-        })
-        .collect();
-    for task in running {
-        task.await.expect("it does not panic");
-    }
+/// What a write by hand makes durable.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Synced {
+    Nothing,
+    /// The new content, but not that it has its name.
+    File,
+    /// As `full` has to.
+    FileAndFolder,
 }
 
 /// What anybody would write by hand.
@@ -126,23 +118,31 @@ impl Plain {
         let folder = folder.join("plain");
         std::fs::create_dir(&folder).expect("a folder");
         let plain = Plain(folder);
-        (0..SESSIONS).for_each(|n| plain.write_now(n, false));
+        (0..SESSIONS).for_each(|n| plain.write_now(n, Synced::Nothing));
         plain
     }
 
-    fn write_now(&self, n: usize, sync: bool) {
+    fn write_now(&self, n: usize, synced: Synced) {
         let temporary = self.0.join(format!("temporary-{n}"));
         let mut file = File::create(&temporary).expect("a file");
         file.write_all(&[7; PAYLOAD]).expect("there is room");
-        if sync {
+        if synced != Synced::Nothing {
             file.sync_data().expect("the disk works");
         }
         std::fs::rename(temporary, self.0.join(n.to_string())).expect("it is renamed");
+        if synced == Synced::FileAndFolder {
+            let folder = File::open(&self.0).and_then(|folder| folder.sync_all());
+            folder.expect("the disk works");
+        }
     }
 
-    fn write(self: Arc<Self>, n: usize, sync: bool) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    fn write(
+        self: Arc<Self>,
+        n: usize,
+        synced: Synced,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         Box::pin(async move {
-            let written = tokio::task::spawn_blocking(move || self.write_now(n, sync));
+            let written = tokio::task::spawn_blocking(move || self.write_now(n, synced));
             written.await.expect("it does not panic");
         })
     }

@@ -1,6 +1,8 @@
 //! How things are timed: interleaved rounds, medians, one process.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
 
 /// How long a run may take.
 #[derive(Clone, Copy)]
@@ -27,12 +29,36 @@ impl Effort {
 /// A candidate: runs so many calls and says nothing.
 pub type Run<'a> = Box<dyn FnMut(usize) + 'a>;
 
+/// Which time is taken.
+#[derive(Clone, Copy)]
+pub enum Time {
+    /// Of candidates that wait for a disk or for other threads.
+    Passed,
+    /// In which this thread had the processor: what others do meanwhile does not count.
+    OfThisThread,
+}
+
+impl Time {
+    fn now(self) -> Duration {
+        let time = clock_gettime(match self {
+            Time::Passed => ClockId::Monotonic,
+            Time::OfThisThread => ClockId::ThreadCPUTime,
+        });
+        Duration::new(
+            time.tv_sec.unsigned_abs(),
+            time.tv_nsec.unsigned_abs() as u32,
+        )
+    }
+}
+
 /// The median nanoseconds a call of each candidate. A noisy moment falls on all of them, because they take turns.
-pub fn medians(effort: Effort, mut candidates: Vec<Run<'_>>) -> Vec<f64> {
+pub fn medians(effort: Effort, time: Time, mut candidates: Vec<Run<'_>>) -> Vec<f64> {
     let mut figures = vec![Vec::new(); candidates.len()];
     for round in 0..=effort.rounds {
         for (run, figures) in candidates.iter_mut().zip(&mut figures) {
-            let taken = time(|| run(effort.calls));
+            let start = time.now();
+            run(effort.calls);
+            let taken = time.now() - start;
             if round > 0 {
                 figures.push(taken.as_nanos() as f64 / effort.calls as f64);
             }
@@ -41,12 +67,11 @@ pub fn medians(effort: Effort, mut candidates: Vec<Run<'_>>) -> Vec<f64> {
     figures.into_iter().map(median).collect()
 }
 
-/// How long `work` takes.
-pub fn time(work: impl FnOnce()) -> Duration {
-    #[expect(clippy::disallowed_methods, reason = "a bench is about real time")]
-    let start = Instant::now();
-    work();
-    start.elapsed()
+/// How many milliseconds `work` takes.
+pub async fn timed(work: impl Future<Output = ()>) -> f64 {
+    let start = Time::Passed.now();
+    work.await;
+    (Time::Passed.now() - start).as_secs_f64() * 1e3
 }
 
 /// The figure in the middle.

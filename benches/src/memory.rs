@@ -15,25 +15,27 @@ pub fn run() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .expect("a runtime");
-    for count in [10_000, 100_000, 150_000] {
-        let before = alloc::held();
-        let sessions = Sessions::new(Config::default(), Arc::new(MemoryStore::new()));
-        let payload = runtime.block_on(async {
-            for _ in 0..count {
-                let slot = sessions.slot();
-                let claim = slot.open(std::iter::empty());
-                let session = slot.load(claim).await.expect("nothing is to be loaded");
-                for n in 0..10 {
-                    session
-                        .insert(format!("key{n}"), format!("value{n}"))
-                        .expect("there is room");
+    for count in [10_000_isize, 100_000, 150_000] {
+        let ((payload, _sessions), counted) = alloc::count(|| {
+            let sessions = Sessions::new(Config::default(), Arc::new(MemoryStore::new()));
+            let payload = runtime.block_on(async {
+                for _ in 0..count {
+                    let slot = sessions.slot();
+                    let claim = slot.open(std::iter::empty());
+                    let session = slot.load(claim).await.expect("nothing is to be loaded");
+                    for n in 0..10 {
+                        session
+                            .insert(format!("key{n}"), format!("value{n}"))
+                            .expect("there is room");
+                    }
+                    session.save().await.expect("it is stored");
                 }
-                session.save().await.expect("it is stored");
-            }
-            // One map header, and for each pair two headers and two texts.
-            1 + 10 * (2 + "key0".len() + "value0".len())
+                // One map header, and for each pair two headers and two texts.
+                1 + 10 * (2 + "key0".len() + "value0".len())
+            });
+            (payload, sessions)
         });
-        let each = (alloc::held() - before) / count;
+        let each = counted.held / count;
         println!(
             "| {count} | {payload} | {each} | {} |",
             payload * 3 / 2 + 300

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use crate::error::Error;
-use crate::payload::{EMPTY, Edit, Pair, Payload};
+use crate::payload::{Draft, EMPTY, Edit, Pair, Payload};
 
 /// Computes a key's new value from the one that it has: encoded bytes in and out, `None` for an absent value.
 pub(crate) type Update = Arc<dyn Fn(Option<&[u8]>) -> Result<Option<Vec<u8>>, Error> + Send + Sync>;
@@ -19,7 +20,8 @@ pub(crate) type Update = Arc<dyn Fn(Option<&[u8]>) -> Result<Option<Vec<u8>>, Er
 pub(crate) struct Changes {
     /// Whether all that was there is dropped first.
     clear: bool,
-    ops: Vec<Op>,
+    /// Most requests change one key.
+    ops: SmallVec<[Op; 1]>,
     pub(crate) permanent: Option<bool>,
     pub(crate) lifetime: Option<Duration>,
 }
@@ -101,15 +103,6 @@ impl Changes {
         last.map(Op::key_text)
     }
 
-    /// Only the settings of these changes.
-    pub(crate) fn settings(&self) -> Changes {
-        Changes {
-            permanent: self.permanent,
-            lifetime: self.lifetime,
-            ..Changes::default()
-        }
-    }
-
     /// Drops all data, and what this request did to it before.
     pub(crate) fn clear(&mut self) {
         self.clear = true;
@@ -170,17 +163,16 @@ impl Changes {
 
     /// What the data becomes, on the record that the values were computed from.
     pub(crate) fn applied(&self, base: &Payload) -> Payload {
-        if !self.touches_data() {
-            return base.clone();
+        match self.touches_data() {
+            true => self.draft(base).into(),
+            false => base.clone(),
         }
+    }
+
+    /// The same, ready to be stored.
+    pub(crate) fn draft(&self, base: &Payload) -> Draft {
         let base = if self.clear { &EMPTY } else { base };
-        let edits: Vec<_> = self
-            .ops
-            .iter()
-            .filter(|op| !op.superseded)
-            .map(Op::edit)
-            .collect();
-        base.edited(&edits)
+        base.edited(self.ops.iter().filter(|op| !op.superseded).map(Op::edit))
     }
 
     /// Computes the updates anew from another record.

@@ -62,7 +62,8 @@ impl From<SystemTime> for Timestamp {
 }
 
 fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+    let whole = duration.as_secs().saturating_mul(1_000);
+    whole.saturating_add(duration.subsec_millis().into())
 }
 
 /// Where the time comes from. Servers use [`SystemClock`]; tests bring one that they can set.

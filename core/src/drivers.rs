@@ -27,15 +27,15 @@ impl Default for Drivers {
     }
 }
 
-/// The crates that hold the drivers of this project, for the hint when one is missing.
-const CRATES: [(&str, &str); 7] = [
-    ("file", "anysession-fs"),
-    ("redis", "anysession-redis"),
-    ("unix", "anysession-redis"),
-    ("sqlite", "anysession-sql"),
-    ("postgres", "anysession-sql"),
-    ("mysql", "anysession-sql"),
-    ("mariadb", "anysession-sql"),
+/// The drivers of this project's crates by how their types and schemes begin, for the hint when one is missing.
+const KNOWN: [(&str, &str, &str); 7] = [
+    ("file", "anysession-fs", "DRIVER"),
+    ("redis", "anysession-redis", "DRIVER"),
+    ("unix", "anysession-redis", "DRIVER"),
+    ("sqlite", "anysession-sql", "SQLITE"),
+    ("postgres", "anysession-sql", "POSTGRES"),
+    ("mysql", "anysession-sql", "MYSQL"),
+    ("mariadb", "anysession-sql", "MYSQL"),
 ];
 
 impl Drivers {
@@ -77,12 +77,12 @@ impl Drivers {
             .ok_or_else(|| ConnectError::UnknownType {
                 wanted: wanted.to_owned(),
                 known: self.names(),
-                hint: CRATES
+                hint: KNOWN
                     .iter()
-                    .find(|(name, _)| wanted.starts_with(name))
-                    .map_or_else(String::new, |(_, package)| {
+                    .find(|(name, ..)| wanted.starts_with(name))
+                    .map_or_else(String::new, |(_, package, driver)| {
                         format!(
-                            "; add the crate {package} and link it with Drivers::with({}::DRIVER)",
+                            "; add the crate {package} and link it with Drivers::with({}::{driver})",
                             package.replace('-', "_")
                         )
                     }),
@@ -123,6 +123,7 @@ mod tests {
             assert!(error.contains("; add the crate anysession-"), "{error}");
             assert!(!error.contains("hunter2"), "{error}");
         }
+        assert!(error(&[("type", "postgres")]).contains("anysession_sql::POSTGRES"));
         assert!(!error(&[("type", "etcd")]).contains("add the crate"));
     }
 

@@ -2,11 +2,11 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
 
+use crate::close::Close;
 use crate::lifecycle::Outcome;
 use crate::sessions::Sessions;
-use crate::slot::{Close, CloseError, ResponseHeaders, Slot};
+use crate::slot::Slot;
 
 /// The rest of a request that nobody waits for.
 pub type Unattended = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -74,14 +74,10 @@ impl Guard {
     }
 
     /// [`Slot::close`]; it goes on by itself if it is dropped before its end.
-    pub fn close(mut self, outcome: Outcome) -> GuardedClose {
-        let close = match self.slot.take() {
-            Some(slot) => slot.close(outcome),
+    pub fn close(mut self, outcome: Outcome) -> Close {
+        match self.slot.take() {
+            Some(slot) => slot.0.close(outcome, Some(self.spawn)),
             None => unreachable!("only `close` takes the slot, and the guard with it"),
-        };
-        GuardedClose {
-            close,
-            spawn: self.spawn,
         }
     }
 }
@@ -89,7 +85,7 @@ impl Guard {
 impl Drop for Guard {
     fn drop(&mut self) {
         if let Some(slot) = self.slot.take() {
-            finish_unattended(&mut slot.close(Outcome::Failed), self.spawn);
+            drop(slot.0.close(Outcome::Failed, Some(self.spawn)));
         }
     }
 }
@@ -98,46 +94,4 @@ impl std::fmt::Debug for Guard {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Guard").field("slot", &self.slot).finish()
     }
-}
-
-/// A request that is being closed; see [`Guard::close`].
-#[must_use = "the response gets the header lines that come of this"]
-pub struct GuardedClose {
-    close: Close,
-    spawn: Spawn,
-}
-
-impl Future for GuardedClose {
-    type Output = Result<ResponseHeaders, CloseError>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Poll::Ready(ready!(Pin::new(&mut self.close).poll(cx)))
-    }
-}
-
-impl Drop for GuardedClose {
-    fn drop(&mut self) {
-        finish_unattended(&mut self.close, self.spawn);
-    }
-}
-
-impl std::fmt::Debug for GuardedClose {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("GuardedClose(..)")
-    }
-}
-
-fn finish_unattended(close: &mut Close, spawn: Spawn) {
-    let Some(rest) = close.take_rest() else {
-        return;
-    };
-    spawn(Box::pin(async move {
-        if let Err(error) = rest.await {
-            tracing::error!(
-                target: "anysession",
-                error = &error as &dyn std::error::Error,
-                "a request whose client has left could not be closed"
-            );
-        }
-    }));
 }

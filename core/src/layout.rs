@@ -15,13 +15,12 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::clock::Timestamp;
 use crate::id::{SessionId, StoreKey};
-use crate::payload::{FRAME_ROOM, Payload};
+use crate::payload::{Draft, FRAME_ROOM, Payload};
 use crate::record::{Record, Tombstone};
 use crate::store::Entry;
 
@@ -65,38 +64,30 @@ pub(crate) fn store_key(id: &SessionId) -> StoreKey {
     StoreKey::from_digest(Sha256::digest(id.as_bytes()).into())
 }
 
-/// Encodes a record whose data was just edited, in the buffer that the data lies in.
-pub(crate) fn seal(key: &StoreKey, record: &mut Record, deadline: Timestamp) -> Entry {
-    let data = std::mem::replace(&mut record.data, Payload::empty());
-    match data.into_frame() {
-        Ok(mut frame) => {
-            frame[..RECORD_HEADER].copy_from_slice(&header(record));
-            let checksum = checksum(&frame, key, record.user.as_deref());
-            frame[4..CHECKED].copy_from_slice(&checksum);
-            let payload = frame.freeze();
-            record.data =
-                Payload::at_end_of(payload.clone(), RECORD_HEADER).unwrap_or_else(Payload::empty);
-            Entry {
-                payload,
-                deadline,
-                user: record.user.clone(),
-            }
-        }
-        Err(data) => {
-            record.data = data;
-            encode(key, record, deadline)
-        }
+/// Encodes a record around its data, in the buffer that the data lies in already; the record gets the data.
+pub(crate) fn seal(
+    key: &StoreKey,
+    record: &mut Record,
+    mut data: Draft,
+    deadline: Timestamp,
+) -> Entry {
+    let frame = data.as_mut();
+    frame[..RECORD_HEADER].copy_from_slice(&header(record));
+    write_checksum(frame, key, record.user.as_deref());
+    let payload;
+    (payload, record.data) = data.finish();
+    Entry {
+        payload,
+        deadline,
+        user: record.user.clone(),
     }
 }
 
+/// A record as it is stored.
+#[cfg(test)]
 pub(crate) fn encode(key: &StoreKey, record: &Record, deadline: Timestamp) -> Entry {
-    let payload = [&header(record), record.data.as_bytes()].concat();
-    let user = record.user.clone();
-    Entry {
-        payload: sealed(payload, key, user.as_deref()),
-        deadline,
-        user,
-    }
+    let unchanged = record.data.edited(std::iter::empty());
+    seal(key, &mut record.clone(), unchanged, deadline)
 }
 
 /// What stands before the data, but for the checksum.
@@ -140,11 +131,11 @@ pub(crate) fn encode_tombstone(
     payload.extend_from_slice(&[0; 8]);
     payload.extend_from_slice(&tombstone.replaced.as_millis().to_le_bytes());
     payload.extend_from_slice(tombstone.successor.as_bytes());
-    let user = tombstone.user.clone();
+    write_checksum(&mut payload, key, tombstone.user.as_deref());
     Entry {
-        payload: sealed(payload, key, user.as_deref()),
+        payload: payload.into(),
         deadline,
-        user,
+        user: tombstone.user.clone(),
     }
 }
 
@@ -198,10 +189,9 @@ pub(crate) fn decode(
     }))
 }
 
-fn sealed(mut payload: Vec<u8>, key: &StoreKey, user: Option<&str>) -> Bytes {
-    let checksum = checksum(&payload, key, user);
-    payload[4..CHECKED].copy_from_slice(&checksum);
-    payload.into()
+fn write_checksum(frame: &mut [u8], key: &StoreKey, user: Option<&str>) {
+    let checksum = checksum(frame, key, user);
+    frame[4..CHECKED].copy_from_slice(&checksum);
 }
 
 /// It guards against damage and against a record that lies under a key that is not its own; it is no signature.
@@ -214,7 +204,6 @@ fn checksum(bytes: &[u8], key: &StoreKey, user: Option<&str>) -> [u8; 8] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::payload::{Edit, begin_pair};
 
     const NOON: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
@@ -223,8 +212,6 @@ mod tests {
     }
 
     fn record() -> Record {
-        let mut pair = begin_pair("name", 4);
-        pair.extend([0xa3, b'b', b'o', b'b']);
         Record {
             created: NOON,
             written: NOON + Duration::from_secs(1),
@@ -233,10 +220,7 @@ mod tests {
             permanent: Some(false),
             user: Some("alice".into()),
             signed_in: Some(NOON),
-            data: Payload::empty().edited(&[Edit {
-                key: b"name",
-                pair: Some(&pair),
-            }]),
+            data: Payload::empty().with("name", b"\xa3bob"),
         }
     }
 

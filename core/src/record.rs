@@ -74,7 +74,21 @@ pub(crate) enum Absence {
     Unreadable(Unreadable),
 }
 
+impl Default for Found {
+    fn default() -> Self {
+        Found::Nothing(Absence::NoCookie)
+    }
+}
+
 impl Found {
+    /// The key of a session.
+    pub(crate) fn key(&self) -> Option<StoreKey> {
+        match self {
+            Found::Live(live) => Some(live.key),
+            Found::Nothing(_) | Found::Replaced(_) => None,
+        }
+    }
+
     /// Judges what a store answered. The store's own opinion about deadlines is not asked.
     pub(crate) fn judge(
         key: StoreKey,

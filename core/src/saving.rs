@@ -20,6 +20,17 @@ pub(crate) enum Occasion {
     Close(Outcome),
 }
 
+/// What a commit is to carry out.
+struct Job {
+    plan: Plan,
+    /// Whether a session was to begin after this, whose cookie can no longer be set.
+    too_late: bool,
+    wish: Wish,
+    found: Found,
+    /// Whether the wish is to be computed anew on what was found.
+    rebase: bool,
+}
+
 impl State {
     /// Whether closing this request asks nothing of the store.
     pub(crate) fn needs_no_store(&self, shared: &Shared) -> bool {
@@ -48,99 +59,109 @@ impl State {
 }
 
 impl Visit {
-    /// Carries out what was wished so far. The caller holds the lock on `saving`.
+    /// Carries out what was wished so far. It is the caller's turn.
     pub(crate) async fn commit(&self, occasion: Occasion) -> Result<(), Error> {
-        let shared = &self.shared;
-        let now = shared.clock.now();
+        let now = self.shared.clock.now();
+        let Some(mut job) = self.take_job(occasion, now)? else {
+            return Ok(());
+        };
+        let unfinished = Unfinished(self);
+        if job.rebase {
+            // Not under the lock: the handler's closures may read the session.
+            let base = job
+                .wish
+                .base(&job.found)
+                .map_or(&EMPTY, |record| &record.data);
+            job.wish.changes.recompute(base)?;
+        }
+        let ended = self.carry_out(&mut job, now).await?;
+        std::mem::forget(unfinished);
+        if occasion == Occasion::Save {
+            if let Some(mut state) = self.state() {
+                state.saving = None;
+            }
+            if ended {
+                return Err(Error::SessionEnded);
+            }
+        }
+        match job.too_late {
+            true => Err(too_late_to_begin()),
+            false => Ok(()),
+        }
+    }
+
+    /// What is to be carried out, `None` if that is nothing.
+    fn take_job(&self, occasion: Occasion, now: Timestamp) -> Result<Option<Job>, Error> {
+        let policy = &self.shared.policy;
         let outcome = match occasion {
             Occasion::Save => Outcome::Succeeded,
             Occasion::Close(outcome) => outcome,
         };
-        let (mut wish, found, plan, rebase) = {
-            let Some(mut state) = self.state() else {
-                return Ok(());
-            };
-            if state.failed {
-                return Err(Error::SaveFailed);
-            }
-            let plan = plan(&state.found, &state.wish, outcome, now, &shared.policy);
-            let makes_an_id = matches!(
-                plan,
-                Plan::Create | Plan::Rotate | Plan::Delete { then_create: true }
-            );
-            if state.sent && makes_an_id {
-                return Err(Error::AfterResponse {
-                    operation: "beginning a session",
-                });
-            }
-            if plan == Plan::Keep && occasion == Occasion::Save {
-                return Ok(());
-            }
-            if occasion == Occasion::Save {
-                state.saving = Some(preview(&state, now, &shared.policy).map(Box::new));
-            }
-            state.generation += 1;
-            let rebase = std::mem::take(&mut state.rebase);
-            (
-                std::mem::take(&mut state.wish),
-                state.found.clone(),
-                plan,
-                rebase,
-            )
+        let Some(mut state) = self.state() else {
+            return Ok(None);
         };
-        let unfinished = Unfinished(self);
-        if rebase {
-            // Not under the lock: the handler's closures may read the session.
-            let base = wish.base(&found).map_or(&EMPTY, |record| &record.data);
-            wish.changes.recompute(base)?;
+        if state.failed {
+            return Err(Error::SaveFailed);
         }
-        let ended = self.carry_out(plan, &mut wish, &found, now).await?;
-        unfinished.finish();
-        match occasion {
-            Occasion::Save if ended => Err(Error::SessionEnded),
-            Occasion::Save | Occasion::Close(_) => Ok(()),
+        let mut plan = plan(&state.found, &state.wish, outcome, now, policy);
+        let mut too_late = false;
+        match plan {
+            Plan::Create | Plan::Rotate if state.sent => return Err(too_late_to_begin()),
+            Plan::Delete { then_create: true } if state.sent => {
+                too_late = true;
+                plan = Plan::Delete { then_create: false };
+            }
+            _ => {}
         }
+        if plan == Plan::Keep && occasion == Occasion::Save {
+            return Ok(None);
+        }
+        if occasion == Occasion::Save {
+            state.saving = Some(preview(&state, now, policy).map(Box::new));
+        }
+        state.generation += 1;
+        Ok(Some(Job {
+            plan,
+            too_late,
+            rebase: std::mem::take(&mut state.rebase),
+            wish: std::mem::take(&mut state.wish),
+            found: state.found.clone(),
+        }))
     }
 
     /// Does what was planned, and says whether the session turned out to have ended before.
-    async fn carry_out(
-        &self,
-        plan: Plan,
-        wish: &mut Wish,
-        found: &Found,
-        now: Timestamp,
-    ) -> Result<bool, Error> {
+    async fn carry_out(&self, job: &mut Job, now: Timestamp) -> Result<bool, Error> {
         let shared = &self.shared;
-        match plan {
+        match job.plan {
             Plan::Forget(reason) => {
                 tracing::info!(target: "anysession", ?reason, "changes dropped");
                 return Ok(true);
             }
-            Plan::Touch(deadline) => self.touch(found, deadline, now).await,
+            Plan::Touch(deadline) => self.touch(&job.found, deadline, now).await,
             // A log-out that fails must at least not stay in the browser.
             Plan::Delete { .. } => self.due(CookieDue::Remove),
             Plan::Keep | Plan::Create | Plan::Update | Plan::Rotate => {}
         }
-        let settings = wish.changes.settings();
-        let only_slides = wish.is_empty();
+        let only_slides = job.wish.is_empty();
         let mut ended = false;
-        for &task in tasks(plan, &wish.fate) {
+        for &task in tasks(job.plan, &job.wish.fate) {
             let changes = match task {
                 Task::Destroy => Changes::default(),
-                _ => std::mem::take(&mut wish.changes),
+                _ => std::mem::take(&mut job.wish.changes),
             };
-            let (commit, first) =
-                Commit::begin(task, found, &wish.fate, changes, now, shared.policy);
-            let done = match shared.run(commit, first).await {
+            let key = job.found.key();
+            let mut commit = Commit::new(task, &job.wish.fate, changes, now, shared.policy);
+            let first = commit.begin(std::mem::take(&mut job.found));
+            let done = match shared.run(&mut commit, first).await {
                 Err(error) if only_slides => {
                     slide_failed(&error);
                     return Ok(false);
                 }
                 done => done?,
             };
-            shared.tell_done(task, found, &done);
+            shared.tell_done(task, key, &done);
             ended |= done == Done::Over && task != Task::Destroy;
-            self.settle(settle(done, &settings, &shared.policy, now));
+            self.settle(settle(done, commit.changes(), &shared.policy, now));
         }
         Ok(ended)
     }
@@ -189,6 +210,12 @@ impl Visit {
     }
 }
 
+fn too_late_to_begin() -> Error {
+    Error::AfterResponse {
+        operation: "beginning a session",
+    }
+}
+
 /// A deadline that was not moved does no harm that would be worth a failed request.
 fn slide_failed(error: &(dyn std::error::Error + 'static)) {
     tracing::warn!(target: "anysession", error, "a deadline was not moved");
@@ -219,15 +246,6 @@ fn preview(state: &State, now: Timestamp, policy: &Policy) -> Option<Record> {
 /// Marks the session of a request if a commit fails or is given up: what became of it is unknown, and whoever asks for
 /// more must not be told that all is well.
 struct Unfinished<'a>(&'a Visit);
-
-impl Unfinished<'_> {
-    fn finish(self) {
-        if let Some(mut state) = self.0.state() {
-            state.saving = None;
-        }
-        std::mem::forget(self);
-    }
-}
 
 impl Drop for Unfinished<'_> {
     fn drop(&mut self) {

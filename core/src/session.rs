@@ -354,9 +354,10 @@ impl Session {
     /// answers [`Error::SaveFailed`]. So it is if the future is dropped before it is ready.
     ///
     /// [`Error::SessionEnded`] if the session was destroyed or passed to another user meanwhile: the changes are
-    /// dropped. [`Error::AfterResponse`] if a new id would be needed after the response was sent.
+    /// dropped. [`Error::AfterResponse`] if a new id would be needed after the response was sent; a
+    /// [`destroy`](Self::destroy) before it is carried out.
     pub async fn save(&self) -> Result<(), Error> {
-        let _one_at_a_time = self.0.saving.lock().await;
+        let _one_at_a_time = self.0.turn.lock().await;
         self.0.commit(Occasion::Save).await
     }
 

@@ -13,7 +13,8 @@ use crate::id::{OsRandom, Random, SessionId, StoreKey};
 use crate::layout::Unreadable;
 use crate::lifecycle::Policy;
 use crate::record::{Absence, Found};
-use crate::slot::{CookieDue, HeaderText, ResponseHeaders, Slot, State};
+use crate::response::{HeaderText, ResponseHeaders};
+use crate::slot::{CookieDue, Slot, State};
 use crate::store::{Deletion, Store, Write};
 
 /// The sessions of an application. Cheap to clone; an adapter holds one.
@@ -117,21 +118,15 @@ impl fmt::Debug for Sessions {
 }
 
 impl Shared {
-    /// Runs a commit to its end.
+    /// Runs a commit from this step to its end.
     pub(crate) async fn run(
         &self,
-        mut commit: Box<Commit>,
-        first: Result<Step, Error>,
+        commit: &mut Commit,
+        mut step: Result<Step, Error>,
     ) -> Result<Done, Error> {
-        let mut step = first;
-        let mut begun = false;
         loop {
-            // The first verb goes by the time at which it was planned. A later one may come much later.
-            if std::mem::replace(&mut begun, true) {
-                commit.at(self.clock.now());
-            }
             let reply = match step {
-                Ok(Step::Finished(done)) => return Ok(done),
+                Ok(Step::Finished(end)) => return Ok(commit.done(end)),
                 Ok(Step::NewId) => Reply::NewId(SessionId::generate(&*self.random)?),
                 Ok(Step::Load(key)) => Reply::Loaded(self.store.load(&key).await?),
                 Ok(Step::Put(key, expect, entry)) => {
@@ -161,6 +156,10 @@ impl Shared {
                     return Err(error);
                 }
             };
+            // The first verb went by the time at which it was planned. What comes next may come much later.
+            if !commit.ends_with(&reply) {
+                commit.at(self.clock.now());
+            }
             step = commit.resume(reply);
         }
     }
@@ -180,8 +179,8 @@ impl Shared {
         }
     }
 
-    /// Tells how a commit ended.
-    pub(crate) fn tell_done(&self, task: Task, found: &Found, done: &Done) {
+    /// Tells how a commit ended, that began with the session found under this key.
+    pub(crate) fn tell_done(&self, task: Task, found: Option<StoreKey>, done: &Done) {
         match done {
             Done::NewId { live, .. } => {
                 let session = live.key.short();
@@ -191,10 +190,10 @@ impl Shared {
                 }
             }
             Done::Destroyed => match found {
-                Found::Live(live) => {
-                    tracing::info!(target: "anysession", session = %live.key.short(), "destroyed");
+                Some(key) => {
+                    tracing::info!(target: "anysession", session = %key.short(), "destroyed");
                 }
-                _ => tracing::info!(target: "anysession", "destroyed"),
+                None => tracing::info!(target: "anysession", "destroyed"),
             },
             Done::Over => {
                 tracing::info!(target: "anysession", ?task, "gone: the session ended during the request");

@@ -108,10 +108,7 @@ impl Session {
 
     /// The key of the stored session that this request goes on with.
     fn key(&self) -> Option<StoreKey> {
-        match &self.state().found {
-            Found::Live(live) => Some(live.key),
-            Found::Nothing(_) | Found::Replaced(_) => None,
-        }
+        self.state().found.key()
     }
 }
 
@@ -195,8 +192,8 @@ impl Shared {
         user: Arc<str>,
         spared: Option<StoreKey>,
     ) -> Result<bool, Error> {
-        let (commit, first) = Commit::revoke(key, user, spared, self.clock.now(), self.policy);
-        let ended = self.run(Box::new(commit), first).await? == Done::Destroyed;
+        let (mut commit, first) = Commit::revoke(key, user, spared, self.clock.now(), self.policy);
+        let ended = self.run(&mut commit, first).await? == Done::Destroyed;
         if ended {
             tracing::info!(target: "anysession", session = %key.short(), "destroyed: revoked");
         }

@@ -535,6 +535,8 @@ async fn after_the_response_no_id_is_made_that_nobody_would_get() {
         session.save().await,
         Err(Error::AfterResponse { .. })
     ));
+    let user = browser.visit(&site, async |session| session.user()).await;
+    assert_eq!(user, None, "the log-out is carried out all the same");
 }
 
 #[tokio::test]
@@ -592,4 +594,15 @@ async fn an_update_that_is_computed_anew_may_read_its_session() {
         .visit(&site, async |session| session.get::<u32>("n").unwrap())
         .await;
     assert_eq!(n, Some(2));
+}
+
+#[tokio::test]
+async fn a_slot_gives_the_session_without_waiting_once_it_was_loaded() {
+    let site = site();
+    let slot = site.sessions.slot();
+    assert!(slot.loaded().is_none());
+    let session = slot.load(slot.open(std::iter::empty())).await.unwrap();
+    session.insert("k", "v").unwrap();
+    let loaded = slot.loaded().unwrap();
+    assert_eq!(loaded.get::<String>("k").unwrap().unwrap(), "v");
 }

@@ -38,7 +38,7 @@ pub(crate) fn admit(found: &Found, expect: &Expect, now: Timestamp) -> Option<Pa
 /// lost with a damaged disk, so a new entry also begins at the time, with room for a thousand writes a millisecond.
 pub(crate) fn next_version(
     past: Past,
-    lock: &Lock,
+    lock: &Lock<'_>,
     now: Timestamp,
 ) -> Result<Option<u64>, Failure> {
     let last = match past {

@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use crate::error::{Failure, OpenError};
 use crate::folder::{FOLDER_MODE, Folder};
 use crate::index::Index;
-use crate::lock::Locks;
+use crate::lock::{Locks, PATIENCE};
 use crate::names;
 use crate::shards::Shards;
 use crate::store::Durability;
@@ -36,7 +36,7 @@ impl Layout {
         check_access(&root)?;
         if !check_marker(&root)? {
             check_empty(&root)?;
-            write_marker(&root, durability)?;
+            write_marker(&root)?;
         }
         let records = root.make_child("records")?.0;
         let users = root.make_child("users")?.0;
@@ -50,7 +50,7 @@ impl Layout {
         Ok(Layout {
             records: Shards::new(records, durability)?,
             index: Index::new(Shards::new(users, durability)?),
-            locks: Locks::new(locks),
+            locks: Locks::new(locks, PATIENCE),
             root,
         })
     }
@@ -191,10 +191,11 @@ fn check_empty(root: &Folder) -> Result<(), OpenError> {
     Ok(())
 }
 
-fn write_marker(root: &Folder, durability: Durability) -> Result<(), OpenError> {
+/// Synced in either durability: a directory with a torn marker would be refused from then on.
+fn write_marker(root: &Folder) -> Result<(), OpenError> {
     let text = format!(
         "{FIRST_LINE}\nformat {FORMAT}\n\nThis directory holds the sessions of an application. Leave it to the \
          application; to end every session, stop it and remove the directory as a whole.\n"
     );
-    Ok(root.replace(MARKER, text.as_bytes(), durability)?)
+    Ok(root.replace(MARKER, text.as_bytes(), Durability::Full)?)
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::io::Errno;
 
@@ -154,6 +155,12 @@ pub(crate) enum Failure {
         "a session of {size} bytes cannot be stored: at most {MAX_BODY} bytes, user and payload together"
     )]
     TooLarge { size: usize },
+    #[error(
+        "the lock {} was not free within {waited:?}: is a process that uses this directory stopped, or its disk \
+         hanging? `fuser -v` on the lock file shows which",
+        path.display()
+    )]
+    Busy { path: PathBuf, waited: Duration },
     #[error("no version is left for {}: remove this lock file while the application is stopped", path.display())]
     VersionsUsedUp { path: PathBuf },
     #[error(

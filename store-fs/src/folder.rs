@@ -12,6 +12,7 @@ use crate::error::Failure;
 
 pub(crate) const FILE_MODE: Mode = Mode::RUSR.union(Mode::WUSR);
 pub(crate) const FOLDER_MODE: Mode = Mode::RWXU;
+const PERMISSIONS: Mode = Mode::RWXU.union(Mode::RWXG).union(Mode::RWXO);
 
 const FOLDER: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
@@ -116,8 +117,13 @@ impl Folder {
             OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         match fs::openat(&self.fd, name, flags, FILE_MODE) {
             Ok(fd) => {
-                fs::fchmod(&fd, FILE_MODE)
-                    .map_err(|errno| self.failure("set the permissions of", name, errno))?;
+                // What was asked for is less what the umask takes away. That is hardly ever anything of the owner's, so
+                // it is cheaper to look first: a change, even to the same, is a change of the inode.
+                let stat = fs::fstat(&fd).map_err(|errno| self.failure("look at", name, errno))?;
+                if Mode::from_raw_mode(stat.st_mode) & PERMISSIONS != FILE_MODE {
+                    fs::fchmod(&fd, FILE_MODE)
+                        .map_err(|errno| self.failure("set the permissions of", name, errno))?;
+                }
                 Ok(Some(fd))
             }
             Err(Errno::EXIST) => Ok(None),

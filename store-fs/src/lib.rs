@@ -21,10 +21,11 @@
 //! # What it promises
 //!
 //! - **Never torn.** A record is written to a temporary file, synced, and renamed; the folder is synced before the
-//!   answer. [`Durability::Relaxed`] leaves out the syncs, and with them the promise about a loss of power, not the one
+//!   answer. A test replays a loss of power after each system call. [`Durability::Relaxed`] leaves out the syncs, and with them the promise about a loss of power, not the one
 //!   about a crash of the process.
 //! - **Shared safely.** Every change is made under a `flock` on one of 256 lock files, which is the same for all threads
-//!   and processes. It is meant for a local filesystem. On NFS it needs a server and mounts that carry `flock` to the
+//!   and processes. Who cannot have a lock for ten seconds, because another process was stopped in the middle of a change,
+//!   gets an error. It is meant for a local filesystem. On NFS it needs a server and mounts that carry `flock` to the
 //!   other machines.
 //! - **Private.** Folders have mode 0700 and files 0600, whatever the umask. A directory that belongs to somebody else, or
 //!   that others may enter, is refused. File names are hashes; no symbolic link inside the directory is followed.

@@ -1,12 +1,17 @@
 //! One lock for each shard, shared by every thread and every process that uses the directory.
 //!
 //! A lock is a `flock` on one of 256 files, which are made when first needed and never removed: a lock file that is
-//! removed while somebody waits for it leaves two holders. The kernel lets go of it when its process dies. The wait has
-//! no end of its own: a holder is only ever busy with one file. Whoever cannot wait for a process that was stopped in
-//! the middle of it gives the verb as a whole a deadline.
+//! removed while somebody waits for it leaves two holders. The kernel lets go of it when its process dies.
+//!
+//! A holder is only ever busy with one file, so a wait is short, unless a process was stopped in the middle of it or its
+//! disk hangs. Nobody waits for that longer than [`PATIENCE`], twice: for the other threads of this process, which queue
+//! up before a gate, and then for other processes. `flock` has no wait that ends by itself, so that second one is a loop
+//! of attempts.
 
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rustix::fs::{self, FlockOperation, OFlags};
 use rustix::io::{Errno, retry_on_intr};
@@ -16,38 +21,79 @@ use crate::error::Failure;
 use crate::folder::Folder;
 use crate::names;
 
+/// How long a verb waits for the other threads, and again for the other processes. A holder writes one file; even on a
+/// slow disk that takes a small part of this.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The pauses between attempts begin with this, about as long as a write without syncs, and double up to the other.
+const FIRST_PAUSE: Duration = Duration::from_micros(50);
+const LAST_PAUSE: Duration = Duration::from_millis(2);
+
 #[derive(Debug)]
-pub(crate) struct Locks(Folder);
+pub(crate) struct Locks {
+    folder: Folder,
+    patience: Duration,
+    gates: [Gate; 256],
+}
+
+/// Lets one thread of this process at a time try for the lock of a shard: the others need not wake up to find it taken.
+#[derive(Debug)]
+struct Gate {
+    taken: Mutex<bool>,
+    opened: Condvar,
+}
 
 /// The right to change one shard. It ends when this is dropped.
 #[must_use]
-pub(crate) struct Lock {
+pub(crate) struct Lock<'a> {
     fd: OwnedFd,
     path: PathBuf,
+    /// Dropped last, when the lock file is free.
+    _passed: Passed<'a>,
 }
 
+struct Passed<'a>(&'a Gate);
+
 impl Locks {
-    pub(crate) fn new(folder: Folder) -> Self {
-        Locks(folder)
+    pub(crate) fn new(folder: Folder, patience: Duration) -> Self {
+        Locks {
+            folder,
+            patience,
+            gates: [const { Gate::new() }; 256],
+        }
     }
 
-    /// Waits for the lock. A descriptor of its own each time: two threads that lock one descriptor both succeed.
-    pub(crate) fn take(&self, shard: u8) -> Result<Lock, Failure> {
+    /// Waits for the lock. A descriptor of its own each time: one that is kept would be shared with a process that is
+    /// forked, and both would hold the lock.
+    pub(crate) fn take(&self, shard: u8) -> Result<Lock<'_>, Failure> {
         let name = names::shard_name(shard);
+        let path = self.folder.path().join(&name);
+        let busy = || Failure::Busy {
+            path: path.clone(),
+            waited: self.patience,
+        };
+        let passed = self.gates[usize::from(shard)]
+            .pass(self.patience)
+            .ok_or_else(busy)?;
         loop {
             let Some(fd) = self.open(&name)? else {
                 continue;
             };
-            let path = self.0.path().join(&name);
-            retry_on_intr(|| fs::flock(&fd, FlockOperation::LockExclusive))
-                .map_err(|errno| Failure::io("lock", &path, errno))?;
-            let lock = Lock { fd, path };
-            let stat =
-                fs::fstat(&lock.fd).map_err(|errno| Failure::io("look at", &lock.path, errno))?;
+            match lock(&fd, self.patience) {
+                Ok(true) => {}
+                Ok(false) => return Err(busy()),
+                Err(errno) => return Err(Failure::io("lock", &path, errno)),
+            }
+            let stat = fs::fstat(&fd).map_err(|errno| Failure::io("look at", &path, errno))?;
             if stat.st_nlink == 0 {
                 // Somebody tidied up between the opening and the locking; others lock the new file.
                 continue;
             }
+            let lock = Lock {
+                fd,
+                path,
+                _passed: passed,
+            };
             if stat.st_size == 0 {
                 // Takes the room now, so that a deletion finds it when the disk is full. If there is none now, the
                 // put that is about to begin will say so.
@@ -58,16 +104,66 @@ impl Locks {
     }
 
     fn open(&self, name: &str) -> Result<Option<OwnedFd>, Failure> {
-        match self.0.open_file(name, OFlags::RDWR)? {
+        match self.folder.open_file(name, OFlags::RDWR)? {
             Some(fd) => Ok(Some(fd)),
-            None => self.0.create_file(name),
+            None => self.folder.create_file(name),
         }
+    }
+}
+
+impl Gate {
+    const fn new() -> Self {
+        Gate {
+            taken: Mutex::new(false),
+            opened: Condvar::new(),
+        }
+    }
+
+    /// `None` if it stays taken for so long.
+    fn pass(&self, patience: Duration) -> Option<Passed<'_>> {
+        let (mut taken, _) = self
+            .opened
+            .wait_timeout_while(self.taken(), patience, |taken| *taken)
+            .unwrap_or_else(PoisonError::into_inner);
+        // Not `then_some`, whose argument would be made, and dropped, in either case.
+        (!std::mem::replace(&mut *taken, true)).then(|| Passed(self))
+    }
+
+    fn taken(&self) -> MutexGuard<'_, bool> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Passed<'_> {
+    fn drop(&mut self) {
+        *self.0.taken() = false;
+        self.0.opened.notify_one();
+    }
+}
+
+/// Whether the lock was had within this time. The pauses are counted, so that nobody has to be asked for the time.
+fn lock(fd: &OwnedFd, patience: Duration) -> rustix::io::Result<bool> {
+    let (mut waited, mut pause) = (Duration::ZERO, FIRST_PAUSE);
+    loop {
+        match retry_on_intr(|| fs::flock(fd, FlockOperation::NonBlockingLockExclusive)) {
+            Ok(()) => return Ok(true),
+            Err(Errno::WOULDBLOCK) if waited < patience => {}
+            Err(Errno::WOULDBLOCK) => return Ok(false),
+            Err(errno) => return Err(errno),
+        }
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "no other process can wake this one when it lets go of a flock"
+        )]
+        std::thread::sleep(pause);
+        waited += pause;
+        pause = (pause * 2).min(LAST_PAUSE);
     }
 }
 
 /// The lock file also holds the highest version that was ever deleted in its shard: a key that is deleted and made
 /// again must not get a version that it had before, and there is nothing else left of it to know that from.
-impl Lock {
+impl Lock<'_> {
     /// No deleted record of this shard had a higher version. Zero if that is not known.
     pub(crate) fn floor(&self) -> Result<u64, Failure> {
         let mut bytes = [0; 16];
@@ -108,7 +204,7 @@ impl Lock {
     }
 }
 
-impl Drop for Lock {
+impl Drop for Lock<'_> {
     fn drop(&mut self) {
         // Closing is not enough: a process that was forked and has not yet called `exec` holds the descriptor too.
         let _ = fs::flock(&self.fd, FlockOperation::Unlock);
@@ -121,13 +217,14 @@ mod tests {
 
     fn locks() -> (tempfile::TempDir, Locks) {
         let dir = tempfile::tempdir().unwrap();
-        let locks = Locks::new(Folder::open(dir.path()).unwrap());
+        let locks = Locks::new(Folder::open(dir.path()).unwrap(), Duration::from_millis(20));
         (dir, locks)
     }
 
     #[test]
     fn two_holders_of_one_lock_never_overlap() {
-        let (_dir, locks) = locks();
+        let dir = tempfile::tempdir().unwrap();
+        let locks = Locks::new(Folder::open(dir.path()).unwrap(), PATIENCE);
         let held = std::sync::Mutex::new(());
         std::thread::scope(|scope| {
             for _ in 0..4 {
@@ -139,6 +236,21 @@ mod tests {
                 });
             }
         });
+    }
+
+    #[test]
+    fn nobody_waits_for_a_lock_without_end() {
+        let (dir, locks) = locks();
+        // Another thread of this process has it, and then somebody who does not come through the gate.
+        let held = locks.take(7).unwrap();
+        assert!(matches!(locks.take(7), Err(Failure::Busy { .. })));
+        drop(locks.take(8).unwrap());
+        drop(held);
+        let outside = std::fs::File::open(dir.path().join("07")).unwrap();
+        outside.lock().unwrap();
+        assert!(matches!(locks.take(7), Err(Failure::Busy { .. })));
+        outside.unlock().unwrap();
+        drop(locks.take(7).unwrap());
     }
 
     #[test]

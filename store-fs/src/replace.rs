@@ -32,7 +32,7 @@ impl Folder {
         }
         if durability == Durability::Full {
             // Once: after a failed sync the kernel forgets what it could not write, and a second one would succeed.
-            fs::fsync(&temp.fd).map_err(|errno| self.failure("sync", &temp.name, errno))?;
+            fs::fdatasync(&temp.fd).map_err(|errno| self.failure("sync", &temp.name, errno))?;
         }
         temp.rename(name)
     }

@@ -29,7 +29,8 @@ pub enum Durability {
     #[default]
     Full,
     /// The operating system writes when it likes. A loss of power may take the sessions, and bring back the deletions,
-    /// of the last half minute or so; a file that it damages is seen by its checksum and counts as no session.
+    /// of the last half minute or so; a file that it damages is seen by its checksum and counts as no session. A session
+    /// from that time that is left may be missing among those of its user until it is written again.
     Relaxed,
 }
 

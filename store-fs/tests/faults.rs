@@ -9,16 +9,19 @@
 #[path = "common/child.rs"]
 mod child;
 mod common;
+#[path = "common/strace.rs"]
+mod strace;
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use anysession::{Deletion, Expect, Store};
 use anysession_fs::{Durability, FsStore};
 use child::{Running, block_on, child, role};
 use common::{NOW, chain, create, entry, fresh, key, load, of_user, record_file, temp_files};
 use libtest_mimic::{Arguments, Trial};
+use strace::{attach, can_trace};
 
 fn main() {
     if let Some((role, path)) = role() {
@@ -68,8 +71,8 @@ fn main() {
             "strace",
             strace,
             || {
-                // A put that makes no folder syncs its temporary file, then the folder.
-                let traced = under_strace("put", "inject=fsync:error=EIO:when=1");
+                // Of its temporary file a put syncs the data, of the folder all.
+                let traced = under_strace("put", "inject=fdatasync:error=EIO");
                 assert!(traced.report.contains("cannot sync"), "{}", traced.report);
                 assert!(traced.report.contains("stored old"), "{}", traced.report);
                 assert!(temp_files(&traced.path).is_empty());
@@ -80,7 +83,7 @@ fn main() {
             "strace",
             strace,
             || {
-                let traced = under_strace("put", "inject=fsync:error=EIO:when=2");
+                let traced = under_strace("put", "inject=fsync:error=EIO");
                 assert!(
                     traced.report.contains("may not survive a loss of power"),
                     "{}",
@@ -139,9 +142,9 @@ fn main() {
                     "openat2",
                     "write",
                     "fsync",
+                    "fdatasync",
                     "rename,renameat,renameat2",
                     "flock",
-                    "fchmod",
                 ] {
                     let mut died = 0;
                     for step in 1..=3 {
@@ -215,7 +218,7 @@ fn under_strace(role: &str, filter: &str) -> Traced {
     output.read_line(&mut report).unwrap();
     assert_eq!(report, "ready\n");
     report.clear();
-    let mut tracer = attach(child.id(), filter, &log).unwrap();
+    let mut tracer = attach(child.id(), &["-e", filter], &log).unwrap();
     drop(child.stdin.take());
     output.read_to_string(&mut report).unwrap();
     let died = !child.wait().unwrap().success();
@@ -229,43 +232,10 @@ fn under_strace(role: &str, filter: &str) -> Traced {
     }
 }
 
-/// Starts an strace of all threads of a process and waits until it holds them; `None` if that is not possible here.
-fn attach(process: u32, filter: &str, log: &Path) -> Option<Child> {
-    let mut tracer = Command::new("strace")
-        .args(["-f", "-y", "-e", filter, "-p", &process.to_string(), "-o"])
-        .arg(log)
-        .stderr(Stdio::piped())
-        .spawn()
-        .ok()?;
-    let mut line = String::new();
-    BufReader::new(tracer.stderr.as_mut()?)
-        .read_line(&mut line)
-        .ok()?;
-    if line.contains("attached") {
-        return Some(tracer);
-    }
-    tracer.wait().ok()?;
-    None
-}
-
-fn can_trace() -> bool {
-    let Ok(mut process) = Command::new("sleep").arg("60").spawn() else {
-        return false;
-    };
-    let tracer = attach(
-        process.id(),
-        "inject=fsync:error=EIO",
-        Path::new("/dev/null"),
-    );
-    process.kill().unwrap();
-    process.wait().unwrap();
-    tracer.is_some_and(|mut tracer| tracer.wait().is_ok())
-}
-
 fn first_session_is_synced_in_order() {
     let traced = under_strace(
         "first",
-        "trace=mkdirat,openat,fsync,rename,renameat,renameat2",
+        "trace=mkdirat,openat,fsync,fdatasync,rename,renameat,renameat2",
     );
     assert!(traced.report.starts_with("done"), "{}", traced.report);
     let folder = |line: &str| {
@@ -284,9 +254,10 @@ fn first_session_is_synced_in_order() {
                 "add to"
             } else if line.contains("renameat") {
                 "rename in"
+            } else if line.contains("fdatasync(") {
+                "sync the file in"
             } else if line.contains("fsync(") {
                 match line {
-                    _ if line.contains("/tmp-") => "sync the file in",
                     _ if line.contains("/records>") || line.contains("/users>") => "sync",
                     _ => "sync the shard in",
                 }

@@ -59,6 +59,13 @@ fn main() {
                 Ok(())
             },
         ),
+        Trial::test(
+            "a_process_that_hangs_with_a_lock_costs_the_others_an_error_and_no_more",
+            || {
+                block_on(hanging());
+                Ok(())
+            },
+        ),
         Trial::test("what_a_killed_process_answered_is_there_and_whole", || {
             block_on(killed(Durability::Full, 12));
             block_on(killed(Durability::Relaxed, 12));
@@ -70,6 +77,14 @@ fn main() {
 
 /// What the other processes do. They begin when the parent closes their standard input.
 async fn play(role: &str, path: &Path) {
+    if role == "hang" {
+        let lock = std::fs::File::open(path).unwrap();
+        lock.lock().unwrap();
+        println!("ready");
+        // Ends with the parent.
+        let _ = std::io::stdin().read(&mut [0]);
+        return;
+    }
     let store = FsStore::open_with(path, Durability::Relaxed).unwrap();
     if role != "write" && role != "write-relaxed" {
         println!("ready");
@@ -304,6 +319,41 @@ async fn pruning_spares_the_new() {
     }
     assert_eq!(store.keys_of_user("ada").await.unwrap().len(), 150);
     drop(listers);
+}
+
+async fn hanging() {
+    let (_guard, path) = fresh();
+    let store = FsStore::open_with(&path, Durability::Relaxed).unwrap();
+    let version = create(&store, &key(1), entry("old")).await;
+    let lock = path.join("locks").join(&key(1).to_string()[..2]);
+    let mut holder = Running::start(child("hang", &lock));
+    let output = holder.process().stdout.take().unwrap();
+    let ready = BufReader::new(output).lines().next().unwrap().unwrap();
+    assert_eq!(ready, "ready");
+
+    // Several at once wait no longer than one.
+    let waiting: Vec<_> = (0..4)
+        .map(|_| {
+            let (store, version) = (store.clone(), version.clone());
+            tokio::spawn(async move {
+                let expect = Expect::Version(version);
+                store.put(&key(1), expect, entry("new"), NOW).await
+            })
+        })
+        .collect();
+    // Meanwhile readers do not wait, and nobody waits who writes elsewhere.
+    assert_eq!(load(&store, &key(1)).await.entry, entry("old"));
+    create(&store, &key(2), entry("")).await;
+    for put in waiting {
+        let error = put.await.unwrap().unwrap_err();
+        let text = common::chain(&error);
+        assert!(text.contains("was not free within 5s"), "{text}");
+        assert!(!error.is_full());
+    }
+    // The kernel lets go of the lock of a process that dies.
+    holder.process().kill().unwrap();
+    holder.output();
+    common::update(&store, &key(1), &version, entry("new")).await;
 }
 
 const WRITERS: u64 = 3;

@@ -132,3 +132,21 @@ impl Secrets {
         self.0.iter().fold(text.to_owned(), strike)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_struck_out_of_what_others_write() {
+        let secrets = Secrets::new([Some("hunter2"), None, Some("")]);
+        let repeated = "unknown command 'AUTH', with args beginning with: 'hunter2'".to_owned();
+        let error = RedisError::from((ErrorKind::Client, "refused", repeated));
+        let text = Failure::connecting(&error, &secrets).to_string();
+        assert!(
+            text.contains("'AUTH'") && !text.contains("hunter2"),
+            "{text}"
+        );
+        assert!(!format!("{:?}", Failure::connecting(&error, &secrets)).contains("hunter2"));
+    }
+}

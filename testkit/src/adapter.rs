@@ -283,6 +283,7 @@ const TRIALS: &[(&str, AdapterTrial)] = trials! {
         a_malformed_id_costs_no_round_trip,
         an_id_of_the_right_length_costs_one_look_up_at_most,
         the_cookie_header_is_read_byte_by_byte,
+        a_byte_that_is_no_utf8_in_anothers_cookie_does_no_harm,
         several_cookie_headers_are_all_read,
         of_several_cookies_the_first_that_loads_counts,
         a_thousand_cookies_of_our_name_cost_four_look_ups,

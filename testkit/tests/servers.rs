@@ -22,14 +22,9 @@ fn main() -> ExitCode {
         })
     };
     let mut trials = vec![trial("a_proxy_behaves_as_told", a_proxy_behaves_as_told)];
-    let mut of_server = |program, package, tests: Vec<Trial>| match find(program, package) {
-        Err(absent) => trials.extend(Suite::absent(program, absent.to_string()).into_trials()),
-        Ok(_) => trials.extend(tests),
-    };
-    of_server(
-        "redis-server",
-        "redis-server",
-        vec![
+    match find("redis-server", "redis-server") {
+        Err(absent) => trials.extend(Suite::absent("redis", absent.to_string()).into_trials()),
+        Ok(_) => trials.extend([
             trial(
                 "a_killed_redis_with_an_append_only_file_has_lost_nothing",
                 a_killed_redis_with_an_append_only_file_has_lost_nothing,
@@ -40,24 +35,22 @@ fn main() -> ExitCode {
                 "sentinels_replace_a_dead_master",
                 sentinels_replace_a_dead_master,
             ),
-        ],
-    );
-    of_server(
-        "postgres",
-        "postgresql",
-        vec![trial(
+        ]),
+    }
+    match find("postgres", "postgresql") {
+        Err(absent) => trials.extend(Suite::absent("postgres", absent.to_string()).into_trials()),
+        Ok(_) => trials.push(trial(
             "a_postgres_is_there_again_after_a_crash",
             a_postgres_is_there_again_after_a_crash,
-        )],
-    );
-    of_server(
-        "mariadbd",
-        "mariadb-server",
-        vec![trial(
+        )),
+    }
+    match find("mariadbd", "mariadb-server") {
+        Err(absent) => trials.extend(Suite::absent("mariadb", absent.to_string()).into_trials()),
+        Ok(_) => trials.push(trial(
             "a_mariadb_is_there_again_after_a_crash",
             a_mariadb_is_there_again_after_a_crash,
-        )],
-    );
+        )),
+    }
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 

@@ -1,11 +1,13 @@
 //! Each cell of the table of overlaps, on a commit alone: the store's answers are written down here.
 
+use crate::layout;
 use crate::lifecycle::Wish;
+use crate::payload::Payload;
+use crate::record::Tombstone;
 use std::time::Duration;
 
 use super::*;
 use crate::id::{OsRandom, SessionId};
-use crate::payload::{Edit, begin_pair};
 use crate::record::Absence;
 
 const NOON: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -27,12 +29,7 @@ fn key(n: u8) -> StoreKey {
 fn data(pairs: &[(&str, u8)]) -> Payload {
     let mut payload = Payload::empty();
     for (key, value) in pairs {
-        let mut pair = begin_pair(key, 1);
-        pair.push(*value);
-        payload = payload.edited(&[Edit {
-            key: key.as_bytes(),
-            pair: Some(&pair),
-        }]);
+        payload = payload.with(key, &[*value]);
     }
     payload
 }
@@ -86,7 +83,7 @@ impl Scripted {
         if task != Task::Destroy {
             wish.changes.set("mine", Some(&[9]));
         }
-        let (commit, first) = Commit::new(task, &found, &wish, NOON, POLICY);
+        let (commit, first) = Commit::begun(task, &found, &wish, NOON, POLICY);
         Scripted(commit, first.unwrap()).with_id()
     }
 
@@ -166,9 +163,9 @@ impl Scripted {
         }
     }
 
-    fn ends(self) -> Done {
+    fn ends(mut self) -> Done {
         match self.1 {
-            Step::Finished(done) => done,
+            Step::Finished(end) => self.0.done(end),
             step => panic!("{step:?} instead of the end"),
         }
     }
@@ -496,7 +493,7 @@ fn without_a_session_a_login_begins_one() {
     let found = Found::Nothing(Absence::NoCookie);
     let mut wish = Wish::default();
     wish.log_in("u".into(), &found);
-    let (commit, first) = Commit::new(Task::Create, &found, &wish, NOON, POLICY);
+    let (commit, first) = Commit::begun(Task::Create, &found, &wish, NOON, POLICY);
     Scripted(commit, first.unwrap())
         .with_id()
         .puts_own(&[], 1)

@@ -182,9 +182,9 @@ impl ConfigBuilder {
         naming: Naming,
         pairs: impl IntoIterator<Item = (K, V)>,
     ) -> Result<Self, ConfigError> {
-        self.naming = naming;
         let mut seen = Vec::new();
         for (written, text) in pairs {
+            self.naming = naming;
             let written = written.as_ref();
             let key = naming
                 .find(written)

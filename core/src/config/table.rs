@@ -5,19 +5,41 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
 
-use super::Config;
+use super::{Config, ConfigBuilder};
 
 /// From a map with the keys of [`Config`]'s table, the cookie's in a map of their own or as `cookie_name` and the like.
 /// Values are strings, booleans and whole numbers; null is an empty string.
 impl<'de> Deserialize<'de> for Config {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let builder = Config::builder().deserialize(deserializer)?;
+        builder.build().map_err(D::Error::custom)
+    }
+}
+
+/// Sets what such a map names, on top of what was set before.
+///
+/// ```
+/// use anysession::Config;
+/// use serde::de::DeserializeSeed;
+///
+/// let table = toml::Deserializer::parse("lifetime = \"30m\"")?;
+/// let builder = Config::builder().cookie_name("app").deserialize(table)?;
+/// let config = builder.with_env()?.build()?;
+/// assert_eq!(config.cookie().name(), "__Host-app");
+/// assert_eq!(config.lifetime(), std::time::Duration::from_secs(30 * 60));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+impl<'de> DeserializeSeed<'de> for ConfigBuilder {
+    type Value = ConfigBuilder;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self, D::Error> {
         let mut pairs = Vec::new();
         let table = Table {
             group: "",
             pairs: &mut pairs,
         };
         table.deserialize(deserializer)?;
-        Config::from_pairs(pairs).map_err(D::Error::custom)
+        self.with_pairs(pairs).map_err(D::Error::custom)
     }
 }
 

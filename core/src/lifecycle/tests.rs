@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::id::StoreKey;
-use crate::payload::{Edit, begin_pair};
 use crate::record::{Absence, Tombstone};
 use crate::store::Version;
 
@@ -21,18 +20,13 @@ fn key(n: u8) -> StoreKey {
 
 /// A session that was last seen at noon.
 fn live(user: Option<&str>) -> Live {
-    let mut pair = begin_pair("k", 1);
-    pair.push(1);
     Live {
         key: key(1),
         version: Version::from(1),
         deadline: NOON + POLICY.lifetime,
         record: Record {
             user: user.map(Into::into),
-            data: Payload::empty().edited(&[Edit {
-                key: b"k",
-                pair: Some(&pair),
-            }]),
+            data: Payload::empty().with("k", &[1]),
             ..POLICY.new_record(NOON)
         },
     }

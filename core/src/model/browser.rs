@@ -22,9 +22,10 @@
 use crate::clock::Timestamp;
 use crate::id::StoreKey;
 
-use super::ledger::{Ledger, Wrong};
+use super::ledger::Ledger;
 use super::request::Sent;
 use super::shelf::{Gist, Shelf, User};
+use super::wrong::Wrong;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Browser {

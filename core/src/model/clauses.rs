@@ -5,12 +5,12 @@ use stateright::{Checker, HasDiscoveries, Model};
 
 use crate::commit::Clause;
 
-use super::ledger::Wrong;
-use super::request::{
+use super::program::{
     DATA, DESTROY, DESTROY_LOG_IN, LOG_IN_U, LOG_IN_V, Program, READ, REGENERATE, SAVE_DATA,
     SAVE_LOG_IN,
 };
-use super::world::Start;
+use super::start::Start;
+use super::wrong::Wrong;
 use super::{Broken, Overlaps, Part, story};
 
 /// Asserts that this goes wrong among these requests without the clause, and nothing with it.
@@ -114,10 +114,21 @@ clauses! {
         Broken::ExpiredIsGone, SignedIn, [DATA] => Resurrected;
     a_touch_revives_nothing:
         Broken::ExpiredIsGone, SignedIn, [READ] => Resurrected;
+    what_a_request_did_whose_client_left_is_dropped:
+        Broken::DroppedWhenFailed, SignedIn, [DATA] => NotDropped;
+    a_log_out_is_carried_out_though_the_client_left:
+        Broken::LogOutFinished, SignedIn, [DESTROY] => OkNotDone;
     a_put_replaces_the_version_that_was_read:
         Broken::PutAtTheVersion, SignedIn, [DATA, DESTROY] => Resurrected;
     a_put_never_overwrites_another_write:
         Broken::PutAtTheVersion, SignedIn, [DATA, DATA] => LostUpdate;
+}
+
+#[test]
+fn a_revoke_that_does_not_know_of_one_session_does_not_say_that_all_are_over() {
+    let cast = vec![Part::Request(DESTROY_LOG_IN), Part::Revoke("u")];
+    let broken = Broken::FailureOfARevokeTold;
+    needed_among(broken, Start::SignedIn, cast, Wrong::OkNotDone);
 }
 
 #[test]

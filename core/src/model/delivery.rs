@@ -5,11 +5,11 @@ use std::collections::HashSet;
 
 use stateright::{Checker, HasDiscoveries, Model};
 
-use super::ledger::Wrong;
-use super::request::{
+use super::program::{
     DATA, DESTROY, LOG_IN_U, LOG_IN_V, Program, READ, REGENERATE, SAVE_DATA, SAVE_LOG_IN,
 };
-use super::world::{Cookies, Start};
+use super::start::{Cookies, Start};
+use super::wrong::Wrong;
 use super::{Broken, Overlaps, Part, pairs, requests, story, with_revoke};
 
 /// What goes wrong first in the browser, if anything does.

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 
 use crate::changes::Update;
 use crate::closing;
-use crate::commit::{Clause, Commit, Done, Reply, Step, Task};
+use crate::commit::{Clause, Commit, End, Reply, Step, Task};
 use crate::id::StoreKey;
 use crate::layout;
 use crate::lifecycle::{Outcome, Plan, Wish, plan};
@@ -22,7 +22,8 @@ use crate::store::{Expect, Write};
 
 use super::NOON;
 use super::shelf::{Shelf, User};
-use super::world::{POLICY, key, session_id};
+use super::start::{key, session_id};
+use super::world::POLICY;
 use reference::{Data, Deed, Reference, Wanted};
 
 const KEYS: [&str; 3] = ["a", "b", "c"];
@@ -80,7 +81,7 @@ impl Running {
     fn next_task(&mut self) {
         if !self.tasks.is_empty() {
             let task = self.tasks.remove(0);
-            let (mut commit, step) = Commit::new(task, &self.found, &self.wish, NOON, POLICY);
+            let (mut commit, step) = Commit::begun(task, &self.found, &self.wish, NOON, POLICY);
             commit.broken = self.broken;
             self.take(commit, step.unwrap());
         }
@@ -93,8 +94,8 @@ impl Running {
             step = commit.resume(Reply::NewId(id)).unwrap();
         }
         self.at_work = Some((commit, step));
-        if let Some((_, Step::Finished(done))) = &self.at_work {
-            self.destroyed += u8::from(*done == Done::Destroyed);
+        if let Some((_, Step::Finished(end))) = &self.at_work {
+            self.destroyed += u8::from(*end == End::Destroyed);
             self.at_work = None;
             self.next_task();
         }

@@ -1,6 +1,8 @@
 //! What an observer who sees everything writes down: which operations were answered, which sessions were replaced by
 //! which, who was promised what. With it the invariants are exact.
 
+mod audit;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clock::Timestamp;
@@ -8,73 +10,8 @@ use crate::commit::{Done, Task};
 use crate::id::StoreKey;
 
 use super::browser::Cookie;
-use super::request::Sent;
 use super::shelf::{Gist, Shelf, User};
-
-/// What must never be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Wrong {
-    /// A session that was over, destroyed, revoked, expired or another user's, is there again, or its data is.
-    Resurrected,
-    /// An operation whose request was answered is in no session, though that session was not ended; or a request was
-    /// told that its session is over while it is not.
-    LostUpdate,
-    /// An operation was applied twice to one session.
-    DoubledUpdate,
-    /// One session can be reached under two ids.
-    TwoLiveIds,
-    /// Nobody crashed and nothing failed, but a record is left whose id nobody was told.
-    Orphan,
-    /// An operation of a request about one user's session is in another's, or in a fresh session that is not its own.
-    CrossUser,
-    /// A destroy, a revoke or a log-in was answered, but it is not so.
-    OkNotDone,
-    /// A response sets the cookie of a dead session, or says something about the cookie that it must not say.
-    BadCookie,
-    /// A request asked the store more often than others can have been in its way.
-    TooManyVerbs,
-    /// The responses were delivered in the order in which they were answered, nothing failed, and yet the browser is
-    /// left with the id of a session that moved on.
-    DeadCookie,
-    /// At most one request was entitled to a new id, nothing failed, and yet the browser does not have the live id in
-    /// the end, in some order of the responses; though no session was ended, or though it has another live one.
-    CookieOverwritten,
-    /// The browser has an id that leads to another user than the one for whom it was sent.
-    AnotherUsersCookie,
-    /// A request that follows with the browser's cookie sees another user's data, or does not see what was answered as
-    /// done in the one session there is.
-    NotSeen,
-}
-
-impl Wrong {
-    /// The name of the property that it breaks.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Wrong::Resurrected => "Resurrected",
-            Wrong::LostUpdate => "LostUpdate",
-            Wrong::DoubledUpdate => "DoubledUpdate",
-            Wrong::TwoLiveIds => "TwoLiveIds",
-            Wrong::Orphan => "Orphan",
-            Wrong::CrossUser => "CrossUser",
-            Wrong::OkNotDone => "OkNotDone",
-            Wrong::BadCookie => "BadCookie",
-            Wrong::TooManyVerbs => "TooManyVerbs",
-            Wrong::DeadCookie => "DeadCookie",
-            Wrong::CookieOverwritten => "CookieOverwritten",
-            Wrong::AnotherUsersCookie => "AnotherUsersCookie",
-            Wrong::NotSeen => "NotSeen",
-        }
-    }
-
-    /// Whether it is found when responses are delivered.
-    pub(super) fn is_the_browsers(self) -> bool {
-        use Wrong::{AnotherUsersCookie, CookieOverwritten, DeadCookie, NotSeen};
-        matches!(
-            self,
-            DeadCookie | CookieOverwritten | AnotherUsersCookie | NotSeen
-        )
-    }
-}
+use super::wrong::Wrong;
 
 /// A session as somebody knows it: the key at which they found it, and its user then.
 pub(super) type Place = (StoreKey, User);
@@ -89,7 +26,7 @@ pub(super) struct Ledger {
     links: BTreeMap<StoreKey, (StoreKey, User)>,
     /// Keys of sessions, apart from records under new ids that have come to nothing yet.
     official: BTreeSet<StoreKey>,
-    /// For whom an operation was made.
+    /// For whom an operation was made, unless its request failed.
     made_for: BTreeMap<u8, User>,
     /// Operations that were answered as done.
     acked: Ops,
@@ -149,17 +86,14 @@ impl Ledger {
         match after {
             Gist::Record { user, log } => {
                 for op in log {
-                    let fits = match self.made_for.get(op) {
-                        Some(for_user) if for_user == user => true,
+                    let logs_in = matches!(by.task, Task::LogIn | Task::Create);
+                    match self.made_for.get(op) {
+                        Some(for_user) if for_user == user => {}
                         // What an anonymous visitor did is kept when they log in; but a request that knows of no log-in
                         // does not write it there.
-                        Some(None) => {
-                            by.own & bit(*op) == 0 || matches!(by.task, Task::LogIn | Task::Create)
-                        }
-                        _ => false,
-                    };
-                    if !fits {
-                        self.wrong(Wrong::CrossUser);
+                        Some(None) if by.own & bit(*op) == 0 || logs_in => {}
+                        Some(_) => self.wrong(Wrong::CrossUser),
+                        None => self.wrong(Wrong::NotDropped),
                     }
                 }
             }
@@ -286,147 +220,6 @@ impl Ledger {
             .filter(|(key, of, _)| of.as_deref() == Some(user) && self.official.contains(key))
             .map(|(key, of, _)| (*key, of.clone()))
             .collect()
-    }
-
-    /// A commit ended, and so did its last verb: is it as it says?
-    pub(super) fn finished(&mut self, report: &Report<'_>, shelf: &Shelf, now: Timestamp) {
-        let walk = |log_in| {
-            let place = report.place?;
-            self.walk(place, log_in, shelf, now)
-        };
-        let wrong = match (report.task, report.done) {
-            (_, Done::NewId { live, .. }) if self.revoked.contains(&live.key) => {
-                self.ended |= report.own;
-                None
-            }
-            (
-                Task::Update | Task::Regenerate,
-                Done::Updated { live, .. } | Done::NewId { live, .. },
-            ) => (walk(None) != Some(live.key) && !report.late).then_some(Wrong::LostUpdate),
-            (Task::Update | Task::Regenerate, _) => {
-                walk(None).is_some().then_some(Wrong::LostUpdate)
-            }
-            (Task::Destroy, _) => walk(None).is_some().then_some(Wrong::OkNotDone),
-            (Task::LogIn | Task::Create, Done::NewId { live, .. }) => {
-                let there = shelf.gist(&live.key, now);
-                let continued = match report.task {
-                    Task::LogIn => walk(report.log_in),
-                    _ => None,
-                };
-                match (there, continued) {
-                    _ if report.late => None,
-                    (Some(Gist::Record { user, .. }), _) if user.as_deref() != report.log_in => {
-                        Some(Wrong::OkNotDone)
-                    }
-                    (Some(Gist::Record { log, .. }), None) => {
-                        (ops(log) != report.own).then_some(Wrong::CrossUser)
-                    }
-                    (Some(Gist::Record { .. }), Some(key)) => {
-                        (key != live.key).then_some(Wrong::TwoLiveIds)
-                    }
-                    _ => Some(Wrong::OkNotDone),
-                }
-            }
-            (Task::LogIn | Task::Create, _) => Some(Wrong::OkNotDone),
-        };
-        self.wrongs.extend(wrong);
-        match report.done {
-            Done::Updated { live, .. } | Done::NewId { live, .. } => {
-                self.acked |= report.own;
-                self.official.insert(live.key);
-                self.watch((live.key, live.record.user.clone()));
-            }
-            Done::Destroyed | Done::Over => {}
-        }
-    }
-
-    /// These are over, and it was said so.
-    pub(super) fn promised_over(&mut self, places: &[Place], shelf: &Shelf, now: Timestamp) {
-        for place in places {
-            if self.walk(place, None, shelf, now).is_some() {
-                self.wrong(Wrong::OkNotDone);
-            }
-            self.watch(place.clone());
-        }
-    }
-
-    /// A request is answered.
-    pub(super) fn answered(
-        &mut self,
-        ok: bool,
-        cookie: Sent,
-        allowed: &[Sent],
-        late: bool,
-        shelf: &Shelf,
-        now: Timestamp,
-    ) {
-        let dead = match cookie {
-            Sent::Set(key) => {
-                let there = matches!(shelf.gist(&key, now), Some(Gist::Record { .. }));
-                !there && !late && !self.revoked.contains(&key)
-            }
-            Sent::Nothing | Sent::Remove => false,
-        };
-        if ok && (dead || !allowed.contains(&cookie)) {
-            self.wrong(Wrong::BadCookie);
-        }
-    }
-
-    pub(super) fn count_verbs(&mut self, verbs: u8, bound: u8) {
-        if verbs > bound {
-            self.wrong(Wrong::TooManyVerbs);
-        }
-    }
-
-    /// Looks at everything, after an action.
-    pub(super) fn audit(&mut self, shelf: &Shelf, now: Timestamp) {
-        let watched = std::mem::take(&mut self.watched);
-        self.watched = watched
-            .into_iter()
-            .map(|(place, over)| {
-                let alive = self.walk(&place, None, shelf, now).is_some();
-                if over && alive {
-                    self.wrong(Wrong::Resurrected);
-                }
-                (place, over || !alive)
-            })
-            .collect();
-        let mut seen: Ops = 0;
-        let mut wrongs = Vec::new();
-        for (key, _, log) in shelf.records(now) {
-            let these = ops(log);
-            if these.count_ones() as usize != log.len() {
-                wrongs.push(Wrong::DoubledUpdate);
-            }
-            if self.official.contains(key) {
-                if these & self.ended != 0 {
-                    wrongs.push(Wrong::Resurrected);
-                }
-                if these & seen != 0 {
-                    wrongs.push(Wrong::TwoLiveIds);
-                }
-                seen |= these;
-            }
-        }
-        self.wrongs.extend(wrongs);
-    }
-
-    /// Looks at what is left when nobody does anything any more.
-    pub(super) fn audit_the_end(&mut self, shelf: &Shelf, now: Timestamp, nothing_failed: bool) {
-        let mut there: Ops = 0;
-        let mut orphan = false;
-        for (key, _, log) in shelf.records(now) {
-            match self.official.contains(key) {
-                true => there |= ops(log),
-                false => orphan = true,
-            }
-        }
-        if orphan && nothing_failed {
-            self.wrong(Wrong::Orphan);
-        }
-        if self.acked & !self.ended & !there != 0 {
-            self.wrong(Wrong::LostUpdate);
-        }
     }
 }
 

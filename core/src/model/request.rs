@@ -1,79 +1,23 @@
 //! A request: what `Slot` and `Visit::commit` do, one verb at a time.
 
+mod commits;
+mod handler;
+
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
 use std::time::Duration;
 
-use crate::changes::Update;
-use crate::closing::{self, IdAfter};
-use crate::commit::{Commit, Done, Task};
+use crate::closing;
+use crate::commit::Task;
 use crate::id::StoreKey;
 use crate::lifecycle::{Fate, Outcome, Plan, Reason, Wish, plan};
-use crate::payload::{Edit, Payload, begin_pair};
 use crate::record::{Absence, Found};
-use crate::slot::CookieDue;
 
 use super::Broken;
 use super::browser::Cookie;
-use super::ledger::{Ops, Place, Report, Writer, bit};
-use super::running::{Fault, Progress, Running, Scene};
-use super::shelf::User;
+use super::ledger::{Ops, Place, Writer, bit};
+use super::program::Program;
+use super::running::{Fault, Running, Scene};
 use super::world::{Action, POLICY};
-
-/// What a handler does: in each segment some deeds, then a save, or after the last one the end of the request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Program(
-    pub(super) &'static str,
-    pub(super) &'static [&'static [Deed]],
-);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Deed {
-    /// Appends the number of this operation to the session's log.
-    Append,
-    Regenerate,
-    LogIn(&'static str),
-    Destroy,
-}
-
-impl Program {
-    /// Whether its response may carry a new id, even if it finds its session.
-    pub(super) fn wants_new_id(self) -> bool {
-        let wants = |deed: &Deed| matches!(deed, Regenerate | LogIn(_));
-        self.1.iter().copied().flatten().any(wants)
-    }
-}
-
-use Deed::{Append, Destroy, LogIn, Regenerate};
-
-pub(super) const READ: Program = Program("read", &[&[]]);
-pub(super) const DATA: Program = Program("data", &[&[Append]]);
-pub(super) const REGENERATE: Program = Program("regenerate", &[&[Regenerate, Append]]);
-pub(super) const LOG_IN_U: Program = Program("log in as u", &[&[Append, LogIn("u"), Append]]);
-pub(super) const LOG_IN_V: Program = Program("log in as v", &[&[Append, LogIn("v"), Append]]);
-pub(super) const DESTROY: Program = Program("destroy", &[&[Destroy]]);
-pub(super) const DESTROY_LOG_IN: Program =
-    Program("destroy, log in as u", &[&[Destroy, LogIn("u"), Append]]);
-pub(super) const SAVE_DATA: Program = Program("data, save, data", &[&[Append], &[Append]]);
-pub(super) const SAVE_REGENERATE: Program =
-    Program("regenerate, save, data", &[&[Regenerate], &[Append]]);
-pub(super) const SAVE_LOG_IN: Program = Program(
-    "log in as u, save, data",
-    &[&[LogIn("u"), Append], &[Append]],
-);
-
-pub(super) const PROGRAMS: [Program; 10] = [
-    READ,
-    DATA,
-    REGENERATE,
-    LOG_IN_U,
-    LOG_IN_V,
-    DESTROY,
-    DESTROY_LOG_IN,
-    SAVE_DATA,
-    SAVE_REGENERATE,
-    SAVE_LOG_IN,
-];
 
 /// How long after the replacement a request with the old id gets no cookie.
 const GRACE: Duration = Duration::from_secs(30);
@@ -101,6 +45,8 @@ pub(super) struct Request {
     late: bool,
     /// It arrived with an id that was just replaced, and has no business with the cookie.
     silent: bool,
+    /// Its client left while the handler was at work, so it is closed as a failed one.
+    left: bool,
 }
 
 impl Hash for Request {
@@ -122,7 +68,7 @@ impl Hash for Request {
             self.ids,
             self.verbs,
             self.late,
-            self.silent,
+            (self.silent, self.left),
         )
             .hash(state);
     }
@@ -149,6 +95,8 @@ enum Phase {
         sent: Sent,
     },
     Crashed,
+    /// It was closed, and nobody was there for its response.
+    Left,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -182,6 +130,7 @@ impl Request {
             verbs: 0,
             late: false,
             silent: false,
+            left: false,
         }
     }
 
@@ -205,7 +154,10 @@ impl Request {
     }
 
     pub(super) fn is_over(&self) -> bool {
-        matches!(self.phase, Phase::Answered { .. } | Phase::Crashed)
+        matches!(
+            self.phase,
+            Phase::Answered { .. } | Phase::Crashed | Phase::Left
+        )
     }
 
     pub(super) fn name(&self) -> &'static str {
@@ -225,10 +177,18 @@ impl Request {
         self.end(Phase::Crashed);
     }
 
+    /// The client leaves, and the framework drops the handler.
+    pub(super) fn leave(&mut self, scene: &mut Scene<'_>) {
+        self.left = true;
+        self.begin(scene);
+    }
+
     /// What can go wrong at this point.
     pub(super) fn faults(&self, who: usize, actions: &mut Vec<Action>) {
-        let Phase::Committing(committing) = &self.phase else {
-            return;
+        let committing = match &self.phase {
+            Phase::Between => return actions.push(Action::Leave(who)),
+            Phase::Committing(committing) => committing,
+            _ => return,
         };
         let unknown = |carried_out| Action::Fail { who, carried_out };
         actions.push(Action::Crash(who));
@@ -293,8 +253,15 @@ impl Request {
             let speaks = wish.destroy || matches!(wish.fate, Fate::LogIn(_));
             self.silent = ago < GRACE && !speaks;
         }
-        let decided = plan(&self.found, &wish, Outcome::Succeeded, scene.now, &POLICY);
+        let outcome = match self.left && scene.broken != Some(Broken::DroppedWhenFailed) {
+            true => Outcome::Failed,
+            false => Outcome::Succeeded,
+        };
+        let decided = plan(&self.found, &wish, outcome, scene.now, &POLICY);
         let decided = match decided {
+            Plan::Delete { .. } if self.left && scene.broken == Some(Broken::LogOutFinished) => {
+                Plan::Keep
+            }
             Plan::Forget(Reason::IdReplaced) if scene.broken == Some(Broken::Grace) => Plan::Create,
             Plan::Create => {
                 if !matches!(wish.fate, Fate::LogIn(_)) {
@@ -336,256 +303,4 @@ impl Request {
             }
         }
     }
-
-    /// A request that begins a session is entitled to a new id, though not with an id that was just replaced, nor after a
-    /// save that found its session gone.
-    fn count_as_entitled(&self, own: Ops, scene: &mut Scene<'_>) {
-        let begins = match &self.found {
-            Found::Nothing(absence) => *absence != Absence::Ended,
-            Found::Replaced(tombstone) => scene.now.since(tombstone.replaced) >= GRACE,
-            Found::Live(_) => false,
-        };
-        if begins && own != 0 && !self.program.wants_new_id() {
-            scene.browser.entitled += 1;
-        }
-    }
-
-    fn start(
-        &mut self,
-        task: Task,
-        then: Option<Task>,
-        wish: Wish,
-        own: Ops,
-        scene: &mut Scene<'_>,
-    ) {
-        let (commit, first) = Commit::new(task, &self.found, &wish, scene.now, POLICY);
-        let begun = Running::new(commit, first, self.ids, scene);
-        match begun {
-            Ok(running) => {
-                self.ids = running.ids;
-                self.phase = Phase::Committing(Box::new(Committing {
-                    running,
-                    task,
-                    then,
-                    wish,
-                    own,
-                }));
-            }
-            Err(Progress::Finished(done)) => self.settle(task, then, wish, own, *done, scene),
-            Err(_) => self.answer(false, scene),
-        }
-    }
-
-    fn go_on(&mut self, progress: Progress, committing: Box<Committing>, scene: &mut Scene<'_>) {
-        match progress {
-            Progress::Waiting => self.phase = Phase::Committing(committing),
-            Progress::Failed => self.answer(false, scene),
-            Progress::Finished(done) => {
-                let Committing {
-                    task,
-                    then,
-                    wish,
-                    own,
-                    ..
-                } = *committing;
-                self.settle(task, then, wish, own, *done, scene);
-            }
-        }
-    }
-
-    fn settle(
-        &mut self,
-        task: Task,
-        then: Option<Task>,
-        wish: Wish,
-        own: Ops,
-        done: Done,
-        scene: &mut Scene<'_>,
-    ) {
-        let log_in = match &wish.fate {
-            Fate::LogIn(log_in) => Some(&*log_in.user),
-            Fate::Stay | Fate::Regenerate => None,
-        };
-        let report = Report {
-            task,
-            place: self.place.as_ref(),
-            log_in,
-            own,
-            late: self.late,
-            done: &done,
-        };
-        scene.ledger.finished(&report, scene.shelf, scene.now);
-        match (&done, &self.place) {
-            (Done::Updated { .. }, Some(place)) if scene.ledger.successor(place).is_some() => {
-                self.allowed = vec![Sent::Nothing];
-            }
-            (Done::Updated { live, .. }, _) => self.allowed.push(Sent::Set(live.key)),
-            (Done::NewId { live, .. }, Some(place))
-                if task == Task::Regenerate && scene.ledger.successor(place) != Some(live.key) =>
-            {
-                self.allowed = vec![Sent::Nothing];
-            }
-            (Done::NewId { live, .. }, _) => self.allowed = vec![Sent::Set(live.key)],
-            (Done::Destroyed, _) => self.allowed = vec![Sent::Remove],
-            (Done::Over, _) => self.allowed = vec![Sent::Nothing],
-        }
-        if let (Task::Destroy, Some(place)) = (task, &self.place) {
-            scene
-                .ledger
-                .promised_over(std::slice::from_ref(place), scene.shelf, scene.now);
-        }
-
-        let done = match done {
-            Done::Updated { live, .. } if scene.broken == Some(Broken::NoCookieAfterFollowing) => {
-                Done::Updated {
-                    live,
-                    deadline_moved: true,
-                    followed: false,
-                }
-            }
-            done => done,
-        };
-        let settled = closing::settle(done, &wish.changes, &POLICY, scene.now);
-        let kept = scene.broken == Some(Broken::CookieOfSaveDropped);
-        match settled.id {
-            IdAfter::New(id) => self.id = Some(crate::layout::store_key(&id)),
-            IdAfter::Forgotten if !kept => self.id = None,
-            IdAfter::Forgotten | IdAfter::Kept => {}
-        }
-        match (settled.cookie, self.id) {
-            (Some(CookieDue::Set(_)), Some(id)) => self.due = Sent::Set(id),
-            (Some(CookieDue::Remove), _) => self.due = Sent::Remove,
-            (Some(_), _) if !kept => self.due = Sent::Nothing,
-            _ => {}
-        }
-        self.found = settled.found;
-        self.place = match &self.found {
-            Found::Live(live) => Some((live.key, live.record.user.clone())),
-            Found::Nothing(_) | Found::Replaced(_) => None,
-        };
-        match then {
-            // The operations are those of the session that begins now.
-            Some(task) => {
-                let own = self.operations_wished(&wish);
-                self.start(task, None, wish, own, scene);
-            }
-            None => self.next_segment(scene),
-        }
-    }
-
-    fn next_segment(&mut self, scene: &mut Scene<'_>) {
-        self.segment += 1;
-        if self.segment < self.program.1.len() {
-            self.phase = Phase::Between;
-            // The handler goes on without a verb.
-            self.begin(scene);
-        } else {
-            self.answer(true, scene);
-        }
-    }
-
-    fn answer(&mut self, ok: bool, scene: &mut Scene<'_>) {
-        if self.silent {
-            self.allowed = vec![Sent::Nothing];
-        }
-        scene.ledger.answered(
-            ok,
-            self.due,
-            &self.allowed,
-            self.late,
-            scene.shelf,
-            scene.now,
-        );
-        let user = self.place.as_ref().and_then(|(_, user)| user.clone());
-        scene.browser.answered(ok, self.due, user, self.cookie);
-        scene.ledger.count_verbs(self.verbs, 10 + 6 * scene.others);
-        self.end(Phase::Answered { ok, sent: self.due });
-    }
-
-    /// What nobody needs any more is forgotten, so that states are the same that differ in it only.
-    fn end(&mut self, phase: Phase) {
-        *self = Request {
-            phase,
-            ..Request::new(self.program, None)
-        };
-    }
-
-    /// Does the deeds of a segment, and says which operations of it are to be stored if all goes well.
-    fn handle(&mut self, wish: &mut Wish, scene: &mut Scene<'_>) -> Ops {
-        let mut own = 0;
-        let mut user = self.place.as_ref().and_then(|(_, user)| user.clone());
-        for deed in self.program.1[self.segment] {
-            match deed {
-                Append => {
-                    self.operations += 1;
-                    let op = 4 * scene.who + self.operations;
-                    own |= bit(op);
-                    scene.ledger.made(op, user.clone());
-                    append(wish, &self.found, op);
-                }
-                Regenerate => wish.regenerate_id(),
-                LogIn(name) => {
-                    if user.as_deref().is_some_and(|user| user != *name) {
-                        own = 0;
-                    }
-                    user = Some((*name).into());
-                    let before = wish.changes.clone();
-                    wish.log_in((*name).into(), &self.found);
-                    if scene.broken == Some(Broken::EarlierDataDropped) {
-                        wish.changes = before;
-                    }
-                }
-                Destroy => {
-                    (own, user) = (0, User::None);
-                    wish.destroy();
-                }
-            }
-        }
-        own
-    }
-
-    /// All operations that a wish would store in an empty session.
-    fn operations_wished(&self, wish: &Wish) -> Ops {
-        let log = log_of(&wish.changes.applied(&Payload::empty()));
-        log.iter().fold(0, |ops, op| ops | bit(*op))
-    }
-}
-
-const LOG: &str = "log";
-const FIRST: &str = "first";
-
-/// Does what `Session::update` does.
-fn append(wish: &mut Wish, found: &Found, op: u8) {
-    let update: Update = Arc::new(move |old| Ok(Some(appended(old, op))));
-    let empty = Payload::empty();
-    let base = wish.base(found).map_or(&empty, |record| &record.data);
-    let value = update(wish.changes.view(base, LOG).as_deref()).unwrap();
-    wish.changes.update(LOG, value.as_deref(), update);
-}
-
-/// A MessagePack byte string with one byte more.
-fn appended(old: Option<&[u8]>, op: u8) -> Vec<u8> {
-    let mut value = old.map_or_else(|| vec![0xc4, 0], <[u8]>::to_vec);
-    value[1] += 1;
-    value.push(op);
-    value
-}
-
-/// The operations that were applied to a record, in their order.
-pub(super) fn log_of(data: &Payload) -> Vec<u8> {
-    let logs = [FIRST, LOG].map(|key| data.find(key));
-    logs.iter()
-        .flatten()
-        .flat_map(|log| log[2..].to_vec())
-        .collect()
-}
-
-/// The data of the session that is there from the beginning. It lies under a key of its own, which no request changes.
-pub(super) fn first_data() -> Payload {
-    let mut pair = begin_pair(FIRST, 3);
-    pair.extend(appended(None, 0));
-    Payload::empty().edited(&[Edit {
-        key: FIRST.as_bytes(),
-        pair: Some(&pair),
-    }])
 }

@@ -8,7 +8,7 @@ use crate::id::StoreKey;
 use super::Broken;
 use super::ledger::{Place, Writer};
 use super::running::{Fault, Progress, Running, Scene};
-use super::world::POLICY;
+use super::world::{Action, POLICY};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Revoke {
@@ -19,6 +19,8 @@ pub(super) struct Revoke {
     /// The user's sessions that were there when the first pass ended.
     there: Vec<Place>,
     verbs: u8,
+    /// A session could not be ended, or nobody knows whether it was: the others are ended, and the answer is an error.
+    failed: bool,
     pub(super) over: bool,
 }
 
@@ -31,6 +33,7 @@ impl Revoke {
             running: None,
             there: Vec::new(),
             verbs: 0,
+            failed: false,
             over: false,
         }
     }
@@ -44,6 +47,15 @@ impl Revoke {
         }
     }
 
+    /// What can go wrong at this point.
+    pub(super) fn faults(&self, who: usize, actions: &mut Vec<Action>) {
+        let unknown = |carried_out| Action::Fail { who, carried_out };
+        actions.extend([Action::Crash(who), unknown(false)]);
+        if self.running.as_ref().is_some_and(Running::write_is_next) {
+            actions.push(unknown(true));
+        }
+    }
+
     pub(super) fn crash(&mut self) {
         *self = Revoke {
             over: true,
@@ -54,7 +66,8 @@ impl Revoke {
     pub(super) fn verb(&mut self, fault: Fault, scene: &mut Scene<'_>) {
         self.verbs += 1;
         let progress = match &mut self.running {
-            None if fault != Fault::None => Progress::Failed,
+            // Without the list there is nothing to go on with.
+            None if fault != Fault::None => return self.crash(),
             None => {
                 self.pass += 1;
                 self.left = scene.shelf.keys_of_user(&self.user);
@@ -70,7 +83,10 @@ impl Revoke {
         };
         match progress {
             Progress::Waiting => {}
-            Progress::Failed => self.crash(),
+            Progress::Failed => {
+                self.failed = true;
+                self.next(scene);
+            }
             Progress::Finished(_) => self.next(scene),
         }
     }
@@ -81,8 +97,7 @@ impl Revoke {
             let (commit, first) = Commit::revoke(key, self.user.clone(), None, scene.now, POLICY);
             match Running::new(commit, first, 0, scene) {
                 Ok(running) => self.running = Some(running),
-                Err(Progress::Finished(_)) => self.next(scene),
-                Err(_) => self.crash(),
+                Err(_) => unreachable!("it begins with a load"),
             }
             return;
         }
@@ -92,9 +107,11 @@ impl Revoke {
                 return;
             }
         }
-        scene
-            .ledger
-            .promised_over(&self.there, scene.shelf, scene.now);
+        if !self.failed || scene.broken == Some(Broken::FailureOfARevokeTold) {
+            scene
+                .ledger
+                .promised_over(&self.there, scene.shelf, scene.now);
+        }
         scene.ledger.count_verbs(self.verbs, 40);
         self.crash();
     }

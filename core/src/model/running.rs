@@ -9,13 +9,17 @@ use super::Broken;
 use super::browser::Browser;
 use super::ledger::{Ledger, Writer};
 use super::shelf::{Gist, Shelf, gist};
-use super::world::{key, session_id};
+use super::start::{key, session_id};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
     None,
-    Unknown { carried_out: bool },
+    Unknown {
+        carried_out: bool,
+    },
     LateConflict,
+    /// Nobody waits for the response any more.
+    Left,
 }
 
 /// What a verb of somebody may touch.
@@ -191,7 +195,9 @@ impl Running {
                     let id = session_id(16 * (scene.who + 1) + self.ids);
                     step = self.commit.resume(Reply::NewId(id));
                 }
-                Ok(Step::Finished(done)) => return Progress::Finished(Box::new(done)),
+                Ok(Step::Finished(end)) => {
+                    return Progress::Finished(Box::new(self.commit.done(end)));
+                }
                 Ok(verb) => {
                     self.tombstone_is_next = matches!(
                         &verb,

@@ -9,7 +9,7 @@ use crate::layout::{self, Decoded};
 use crate::store::{Deletion, Entry, Expect, Stored, Version, Write};
 
 use super::Broken;
-use super::request::log_of;
+use super::log::log_of;
 
 pub(super) type User = Option<Arc<str>>;
 

@@ -1,1 +1,110 @@
-//! An adapter for plain hyper 1, written by following CONTRIBUTING.md.
+//! Sessions for plain hyper 1: the example of CONTRIBUTING.md, "Write an adapter".
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use anysession::{
+    Cleanup, CloseError, Outcome, ResponseHeaders, Session, Sessions, Slot, Unattended,
+};
+use hyper::header::{COOKIE, HeaderName, HeaderValue};
+use hyper::service::Service;
+use hyper::{Request, Response, StatusCode};
+
+/// A service around another one: gives every request its place for a session, and stores the session when the response
+/// is known.
+#[derive(Clone, Debug)]
+pub struct WithSessions<S> {
+    inner: S,
+    sessions: Sessions,
+}
+
+impl<S> WithSessions<S> {
+    /// Puts these sessions around a service.
+    pub fn new(sessions: Sessions, inner: S) -> Self {
+        WithSessions { inner, sessions }
+    }
+}
+
+impl<S, B, R> Service<Request<B>> for WithSessions<S>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    S::Future: Send + 'static,
+    R: Default + Send,
+{
+    type Response = Response<R>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<R>, S::Error>> + Send>>;
+
+    fn call(&self, mut request: Request<B>) -> Self::Future {
+        let guard = self.sessions.guard(spawn);
+        request.extensions_mut().insert(guard.slot());
+        let handling = self.inner.call(request);
+        Box::pin(async move {
+            // An error without a response drops the guard, which counts as failed.
+            let response = handling.await?;
+            let outcome = Outcome::from_status(response.status().as_u16());
+            Ok(finish(response, guard.close(outcome).await))
+        })
+    }
+}
+
+/// The session of a request to a [`WithSessions`].
+///
+/// # Errors
+///
+/// The status to answer with, and an empty body: 500 without [`WithSessions`], 503 if the store cannot be asked.
+pub async fn session<B>(request: &Request<B>) -> Result<Session, StatusCode> {
+    let Some(slot) = request.extensions().get::<Slot>() else {
+        tracing::error!("a session is asked for, but no WithSessions is around the service");
+        return Err(StatusCode::INTERNAL_SERVER_ERROR);
+    };
+    let cookies = request.headers().get_all(COOKIE).iter();
+    let claim = slot.open(cookies.map(HeaderValue::as_bytes));
+    slot.load(claim).await.map_err(|error| {
+        let told: &dyn std::error::Error = &error;
+        tracing::error!(error = told, "a session was not loaded");
+        status(error.status())
+    })
+}
+
+/// Deletes expired sessions about every `period` in a task of its own, until that is stopped or dropped.
+pub fn spawn_cleanup(sessions: &Sessions, period: Duration) -> Cleanup {
+    let (cleanup, task) = sessions.cleanup(period, tokio::time::sleep);
+    tokio::spawn(task);
+    cleanup
+}
+
+fn finish<R: Default>(
+    mut response: Response<R>,
+    closed: Result<ResponseHeaders, CloseError>,
+) -> Response<R> {
+    let headers = closed.unwrap_or_else(|error| {
+        let told: &dyn std::error::Error = &error;
+        tracing::error!(error = told, "a session was not stored");
+        response = Response::default();
+        *response.status_mut() = status(error.status());
+        error.into_headers()
+    });
+    for line in headers.into_lines() {
+        let name = HeaderName::from_static(line.name);
+        let present = response.headers().get_all(&name).iter();
+        if line.is_wanted(present.map(HeaderValue::as_bytes)) {
+            let value = HeaderValue::try_from(line.value.as_ref()).ok();
+            let line = value.map(|value| (name, value));
+            response.headers_mut().extend(line);
+        }
+    }
+    response
+}
+
+/// Finishes a request whose client has left. Without a runtime the process is ending, and everything with it.
+fn spawn(rest: Unattended) {
+    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        runtime.spawn(rest);
+    }
+}
+
+fn status(code: u16) -> StatusCode {
+    StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}

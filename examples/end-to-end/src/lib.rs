@@ -3,11 +3,13 @@
 
 mod nginx;
 mod server;
+mod stores;
 mod storm;
 mod visitor;
 
 pub use nginx::Nginx;
 pub use server::Server;
+pub use stores::Stores;
 pub use storm::{Report, storm};
 pub use visitor::{Answer, Visitor};
 

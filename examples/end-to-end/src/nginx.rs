@@ -24,7 +24,7 @@ impl Nginx {
     ///
     /// When nginx is not installed or does not come up.
     pub fn start(routes: &[(&str, &str)]) -> Result<Self, ServerError> {
-        let mut program = Program::new(find("nginx", "nginx-light")?, "nobody")?;
+        let mut program = Program::new(find("nginx", "nginx-light")?, "www-data")?;
         let port = free_port()?;
         write_routes(&program, port, routes, 0)?;
         let folder = program.folder().display().to_string();

@@ -2,22 +2,30 @@
 //! `SESSION_URL` alone.
 
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use end_to_end::{Result, Server, Visitor, same};
+use end_to_end::{Result, Server, Stores, Visitor, same};
 use libtest_mimic::{Arguments, Trial};
 
 fn main() -> ExitCode {
-    let folder = Arc::new(tempfile::tempdir().expect("a temporary folder"));
-    let path = |name: &str| folder.path().join(name).display().to_string();
-    let backends = [
-        ("memory", String::new(), Survives::No),
-        ("filesystem", path("files"), Survives::Yes),
+    let stores = Stores::start().expect("room for a temporary folder");
+    let types = [
+        "memory",
+        "filesystem",
+        "sqlite",
+        "redis",
+        "postgres",
+        "mysql",
     ];
-    let trials = backends.into_iter().map(|(backend, url, survives)| {
-        Trial::test(backend, move || Ok(check(backend, &url, survives)?))
+    let trials = stores.trials(&types, |store, url| {
+        let survives = match store {
+            "memory" => Survives::No,
+            _ => Survives::Yes,
+        };
+        vec![Trial::test(store, move || {
+            Ok(check(store, &url, survives)?)
+        })]
     });
-    libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit_code()
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
 /// Whether sessions outlive the program.

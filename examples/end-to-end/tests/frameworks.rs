@@ -3,36 +3,36 @@
 
 use std::process::ExitCode;
 
-use end_to_end::{Result, Server, Visitor, same, storm};
+use end_to_end::{Result, Server, Stores, Visitor, same, storm};
 use libtest_mimic::{Arguments, Trial};
 
 /// The frameworks whose probes are started.
 const FRAMEWORKS: [&str; 4] = ["axum", "actix", "rocket", "poem"];
 
 fn main() -> ExitCode {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let shared_folder = folder.path().join("sessions").display().to_string();
-    let stores = [("filesystem", shared_folder)];
-    let mut trials = Vec::new();
-    for (store, url) in stores {
-        let name = |rule: &str| format!("{store}::{rule}");
-        let start = move || Site::start(store, &url);
-        trials.push(Trial::test(
-            name("a_session_lives_on_in_every_framework"),
-            {
-                let start = start.clone();
-                move || Ok(a_session_lives_on_in_every_framework(&start()?)?)
-            },
-        ));
-        trials.push(Trial::test(
-            name("overlapping_requests_on_all_of_them_show_no_anomaly"),
-            move || {
-                Ok(overlapping_requests_on_all_of_them_show_no_anomaly(
-                    &start()?,
-                )?)
-            },
-        ));
-    }
+    let stores = Stores::start().expect("room for a temporary folder");
+    let mut trials = stores.trials(&["filesystem", "redis", "postgres"], |store, url| {
+        let trial = |rule: &str, check: fn(&Site) -> Result| {
+            let url = url.clone();
+            Trial::test(format!("{store}::{rule}"), move || {
+                Ok(check(&Site::start(store, &url)?)?)
+            })
+        };
+        vec![
+            trial(
+                "a_session_lives_on_in_every_framework",
+                a_session_lives_on_in_every_framework,
+            ),
+            trial(
+                "overlapping_requests_on_all_of_them_show_no_anomaly",
+                overlapping_requests_on_all_of_them_show_no_anomaly,
+            ),
+        ]
+    });
+    trials.push(Trial::test(
+        "a_storm_finds_servers_that_share_nothing",
+        || Ok(a_storm_finds_servers_that_share_nothing()?),
+    ));
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
@@ -110,4 +110,13 @@ fn overlapping_requests_on_all_of_them_show_no_anomaly(site: &Site) -> Result {
     let report = storm(&site.addresses(), 4_000)?;
     println!("{report}");
     Ok(())
+}
+
+/// A check that cannot fail proves nothing: in memory each server has sessions of its own.
+fn a_storm_finds_servers_that_share_nothing() -> Result {
+    let site = Site::start("memory", "memory://")?;
+    match storm(&site.addresses(), 400) {
+        Ok(report) => Err(format!("nothing was found: {report}").into()),
+        Err(_) => Ok(()),
+    }
 }

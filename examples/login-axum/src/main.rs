@@ -36,7 +36,12 @@ async fn main() -> anyhow::Result<()> {
         .cookie_secure(false)
         .with_env()?
         .build()?;
-    let drivers = Drivers::default().with(anysession_fs::DRIVER);
+    let drivers = Drivers::default()
+        .with(anysession_fs::DRIVER)
+        .with(anysession_redis::DRIVER)
+        .with(anysession_sql::SQLITE)
+        .with(anysession_sql::POSTGRES)
+        .with(anysession_sql::MYSQL);
     let sessions = Sessions::connect(config, &drivers).await?;
     let cleanup = spawn_cleanup(&sessions, Duration::from_secs(60 * 60));
 

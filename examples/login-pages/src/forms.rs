@@ -6,6 +6,7 @@ use crate::Theme;
 
 /// To `/sign-in`.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "rocket", derive(rocket::FromForm))]
 pub struct Credentials {
     name: String,
     password: String,
@@ -26,6 +27,7 @@ impl Credentials {
 
 /// To `/theme`.
 #[derive(Clone, Copy, Debug, Deserialize)]
+#[cfg_attr(feature = "rocket", derive(rocket::FromForm))]
 pub struct Choice {
     /// The choice.
     pub theme: Theme,
@@ -33,6 +35,7 @@ pub struct Choice {
 
 /// To `/devices/end`.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "rocket", derive(rocket::FromForm))]
 pub struct Device {
     /// Which session to end; see [`SessionInfo::handle`](anysession::SessionInfo::handle).
     pub handle: String,

@@ -27,6 +27,7 @@ pub const POLICY: &str = "default-src 'none'; style-src 'self'; form-action 'sel
 
 /// The colours that a visitor prefers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "rocket", derive(rocket::FromFormField))]
 #[serde(rename_all = "lowercase")]
 pub enum Theme {
     /// As the browser or the operating system is set.

@@ -19,6 +19,7 @@ fn main() -> std::process::ExitCode {
             an_outage_costs_bounded_time_and_is_over_within_seconds,
             an_outage_of_a_cluster_costs_bounded_time_and_is_over_within_seconds,
             a_node_that_dies_is_replaced_by_its_replica,
+            in_a_cluster_the_index_is_never_ahead_of_the_record,
             a_server_that_is_full_says_so_and_loses_nothing,
             a_server_that_became_a_replica_is_left_for_one_that_is_not;
         silence:

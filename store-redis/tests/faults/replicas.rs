@@ -11,11 +11,16 @@ use crate::common::{LATER, NOW, chain, create, entry, load, new_key, of_user, op
 const LIMITS: &str = "connect_timeout=1s&timeout=500ms";
 
 pub(crate) async fn a_log_out_that_no_replica_knows_is_an_error_if_it_must_be_replicated() {
-    let master = Redis::setup().start().unwrap();
+    let mut master = Redis::setup().start().unwrap();
     let mut replica = Redis::setup().replica_of(&master).start().unwrap();
     replica
         .await_that(&["INFO", "replication"], |info| {
             info.contains("master_link_status:up")
+        })
+        .unwrap();
+    master
+        .await_that(&["INFO", "replication"], |info| {
+            info.contains("state=online")
         })
         .unwrap();
     let relaxed = open(&format!("{}?{LIMITS}", master.url())).await;

@@ -34,6 +34,7 @@ fn main() -> std::process::ExitCode {
             a_verb_outside_of_a_runtime_is_an_error;
         secrets:
             a_password_is_in_no_error_and_in_no_debug,
-            a_server_that_repeats_what_it_was_sent_gives_no_password_away;
+            a_server_that_repeats_what_it_was_sent_gives_no_password_away,
+            what_a_server_repeats_of_a_command_is_not_printed;
     })
 }

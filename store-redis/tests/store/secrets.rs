@@ -1,10 +1,10 @@
 //! Passwords stay where they are.
 
-use anysession::Location;
+use anysession::{Expect, Location};
 use anysession_redis::{DRIVER, RedisOptions, RedisStore};
 use anysession_testkit::servers::Redis;
 
-use crate::common::chain;
+use crate::common::{NOW, chain, entry};
 
 const SECRET: &str = "hunter2";
 
@@ -68,4 +68,23 @@ pub(crate) async fn a_server_that_repeats_what_it_was_sent_gives_no_password_awa
         .await
         .unwrap_err();
     assert!(!chain(&refused).contains(SECRET), "{}", chain(&refused));
+}
+
+/// A server that does not know a command repeats its arguments, and these are the application's.
+pub(crate) async fn what_a_server_repeats_of_a_command_is_not_printed() {
+    let server = Redis::setup()
+        .setting("rename-command", "EVALSHA ")
+        .start()
+        .unwrap();
+    let store = (DRIVER.connect)(Location::parse(&server.url()))
+        .await
+        .unwrap();
+    let key = crate::common::new_key();
+    let refused = store
+        .put(&key, Expect::Absent, entry(SECRET), NOW)
+        .await
+        .unwrap_err();
+    let text = chain(&refused);
+    assert!(text.contains("unknown command"), "{text}");
+    assert!(!text.contains("anysession:session"), "{text}");
 }

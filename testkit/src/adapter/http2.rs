@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use http::{HeaderMap, Request, Version, header};
 use tokio::net::TcpStream;
 
-use super::http::COOKIE;
+use super::http::{COOKIE, PATIENCE};
 use super::site::World;
 use super::{Failure, ensure_eq};
 use crate::suite::ensure;
@@ -35,8 +35,17 @@ pub(super) async fn the_crumbs_of_an_http_2_request_are_all_read(
     Ok(())
 }
 
-/// Requests a page on a connection of its own, which begins with HTTP/2 (RFC 9113, 3.3).
 async fn get(
+    server: SocketAddr,
+    path: &str,
+    crumbs: &[&str],
+) -> Result<(HeaderMap, String), Failure> {
+    let answered = tokio::time::timeout(PATIENCE, request(server, path, crumbs)).await;
+    answered.unwrap_or_else(|_| Err(broken("no answer")))
+}
+
+/// Requests a page on a connection of its own, which begins with HTTP/2 (RFC 9113, 3.3).
+async fn request(
     server: SocketAddr,
     path: &str,
     crumbs: &[&str],

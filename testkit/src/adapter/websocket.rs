@@ -23,12 +23,19 @@ const MASK: [u8; 4] = [0x5a, 0xa5, 0x3c, 0xc3];
 /// A frame of this length says its length in two more bytes.
 const LONG: u8 = 126;
 
+/// The answer to the key of the RFC's example, which is the one that is sent.
+const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+
 impl WebSocket {
     pub(crate) async fn open(connection: Connection) -> Result<Self, Failure> {
         let (response, wire) = connection.head().await?;
         ensure!(
             response.status == 101,
             "a WebSocket is opened by a 101, but: {response:?}"
+        );
+        ensure!(
+            response.line("sec-websocket-accept").as_deref() == Some(ACCEPT),
+            "a 101 answers the key, but: {response:?}"
         );
         Ok(WebSocket { response, wire })
     }

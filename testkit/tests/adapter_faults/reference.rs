@@ -1,40 +1,23 @@
 //! The smallest adapter: HTTP/1.1 by hand, one request a connection, and on demand one mistake.
 
+mod flaw;
+mod live;
+mod response;
+
 use std::borrow::Cow;
 use std::net::SocketAddr;
 
-use anysession::{Error, Outcome, ResponseHeaders, Session, Sessions, Slot};
-use anysession_testkit::probe::{self, Answer};
+use anysession::{Guard, Outcome, ResponseHeaders, Session, Sessions, Unattended};
+use anysession_testkit::probe;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
 
-/// What an adapter may get wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Flaw {
-    None,
-    ChangesKeptOn5xx,
-    ChangesKeptOnPanic,
-    SessionLoadedOnEveryRoute,
-    OneCookieHeaderRead,
-    CookieNamesDecoded,
-    UnicodeSpacesTrimmed,
-    CookieForUnknownIdRemoved,
-    CookieSetTwice,
-    SetCookieFolded,
-    CookieNotSetOnErrors,
-    CookieNotSetWithoutBody,
-    VaryLeftOut,
-    VaryDuplicated,
-    CacheControlOverwritten,
-    LoadErrorTakenForAnonymous,
-    ErrorShown,
-    SaveErrorIgnored,
-    RemovalForgottenOnError,
-    CookieLogged,
-    NeverClosed,
-}
+pub(crate) use flaw::Flaw;
+use live::Live;
+use response::Response;
 
-/// Serves the probe, and blocks. It does not give a handler up whose client has gone.
+/// Serves the probe, and blocks. It gives a handler up whose client has gone.
 pub(crate) fn serve(sessions: &Sessions, address: SocketAddr, flaw: Flaw) {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -54,211 +37,245 @@ pub(crate) fn serve(sessions: &Sessions, address: SocketAddr, flaw: Flaw) {
 
 async fn connection(mut stream: TcpStream, sessions: Sessions, flaw: Flaw) -> std::io::Result<()> {
     let mut bytes = Vec::new();
-    while !bytes.ends_with(b"\r\n\r\n") {
+    while !bytes.windows(4).any(|end| end == b"\r\n\r\n") {
         if stream.read_buf(&mut bytes).await? == 0 {
             return Ok(());
         }
     }
     let mut lines = [httparse::EMPTY_HEADER; 32];
     let mut request = httparse::Request::new(&mut lines);
-    let mut response = Response::default();
     let Ok(httparse::Status::Complete(_)) = request.parse(&bytes) else {
-        response.status = 400;
-        return stream.write_all(&response.bytes(false)).await;
+        return stream.write_all(&Response::of(400).bytes(false)).await;
     };
     let cookies: Vec<Cow<'_, [u8]>> = (request.headers.iter())
         .filter(|line| line.name.eq_ignore_ascii_case("cookie"))
-        .map(|line| misread(line.value, flaw))
+        .map(|line| flaw::misread(line.value, flaw))
         .take(match flaw {
             Flaw::OneCookieHeaderRead => 1,
             _ => usize::MAX,
         })
         .collect();
+    let method = request.method.unwrap_or_default();
     let target = request.path.unwrap_or_default();
-    respond(&mut response, &sessions, &cookies, target, flaw).await;
-    let bytes = response.bytes(request.method == Some("HEAD"));
-    stream.write_all(&bytes).await
+    let begun = tokio::select! {
+        begun = respond(&sessions, method, &cookies, target, flaw) => begun,
+        () = left(&stream) => return Ok(()),
+    };
+    let Some(live) = begun.live else {
+        let bytes = begun.response.bytes(method == "HEAD");
+        return stream.write_all(&bytes).await;
+    };
+    stream
+        .write_all(&begun.response.open_head(live.how()))
+        .await?;
+    let at_its_end = flaw == Flaw::StreamCommittedAtItsEnd;
+    match begun.open {
+        Some(guard) if at_its_end => {
+            live.go_on(&mut stream).await?;
+            let _too_late = guard.close(Outcome::Succeeded).await;
+            return Ok(());
+        }
+        Some(guard) => drop(guard.close(Outcome::Succeeded).await),
+        None => {}
+    }
+    live.go_on(&mut stream).await
+}
+
+/// Waits until the client has gone away.
+async fn left(stream: &TcpStream) {
+    if stream.peek(&mut [0]).await.is_ok_and(|length| length > 0) {
+        // It says something instead.
+        std::future::pending::<()>().await;
+    }
+}
+
+/// A response as far as it is known.
+#[derive(Default)]
+struct Begun {
+    response: Response,
+    /// What goes on behind its head.
+    live: Option<Live>,
+    /// Of a request that should have been closed by now.
+    open: Option<Guard>,
+    panicked: bool,
+}
+
+impl Begun {
+    fn live(response: Response, live: Live) -> Self {
+        Begun {
+            live: Some(live),
+            ..response.into()
+        }
+    }
+
+    fn outcome(&self, flaw: Flaw) -> Outcome {
+        match flaw {
+            Flaw::ChangesKeptOn5xx => Outcome::Succeeded,
+            Flaw::ChangesKeptOnPanic if self.panicked => Outcome::Succeeded,
+            _ => Outcome::from_status(self.response.status),
+        }
+    }
+}
+
+impl From<Response> for Begun {
+    fn from(response: Response) -> Self {
+        Begun {
+            response,
+            ..Begun::default()
+        }
+    }
 }
 
 async fn respond(
-    response: &mut Response,
     sessions: &Sessions,
+    method: &str,
     cookies: &[Cow<'_, [u8]>],
     target: &str,
     flaw: Flaw,
-) {
+) -> Begun {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    if path == "/none" && flaw != Flaw::SessionLoadedOnEveryRoute {
-        response.body = "ok".to_owned();
-        return;
+    let known_method = ["GET", "HEAD"].contains(&method);
+    if flaw != Flaw::SessionLoadedOnEveryRoute {
+        if !known_method {
+            return Response::of(405).into();
+        }
+        if path == "/none" {
+            return ok().into();
+        }
     }
-    let mut slot = sessions.slot();
+    let guard = sessions.guard(spawn);
+    let slot = guard.slot();
     let claim = slot.open(cookies.iter().map(AsRef::as_ref));
     let session = match slot.load(claim).await {
         Ok(session) => session,
-        Err(_) if flaw == Flaw::LoadErrorTakenForAnonymous => {
-            slot = sessions.slot();
-            let claim = slot.open(std::iter::empty());
-            slot.load(claim)
-                .await
-                .expect("nothing is asked of the store")
-        }
-        Err(error) => return response.fail(&error, flaw),
+        Err(_) if flaw == Flaw::LoadErrorTakenForAnonymous => anonymous(sessions).await,
+        Err(error) => return Response::failed(&error, flaw).into(),
     };
+    if !known_method {
+        return Response::of(405).into();
+    }
     let known = session.created().is_some();
-    let outcome = handle(response, session, path, query, flaw).await;
-    if flaw != Flaw::NeverClosed {
-        close(response, &slot, outcome, flaw).await;
+    let mut begun = handle(sessions, &session, path, query, flaw).await;
+    let outcome = begun.outcome(flaw);
+    let is_stream = matches!(begun.live, Some(Live::Stream(_)));
+    match flaw {
+        Flaw::NeverClosed => std::mem::forget(guard),
+        Flaw::NotClosedOnFailure if outcome == Outcome::Failed => std::mem::forget(guard),
+        Flaw::CommittedAfterTheHeaders if begun.live.is_some() => begun.open = Some(guard),
+        Flaw::StreamCommittedAtItsEnd if is_stream => begun.open = Some(guard),
+        _ => close(&mut begun, guard, outcome, flaw).await,
+    }
+    if flaw == Flaw::StreamBuffered
+        && is_stream
+        && let Some(live) = begun.live.take()
+    {
+        begun.response.body = live.collect().await;
     }
     if flaw == Flaw::CookieForUnknownIdRemoved && !known && !cookies.is_empty() {
         let removal = "__Host-id=; Max-Age=0; Path=/; Secure".to_owned();
-        response.headers.push(("set-cookie", removal));
+        begun.response.headers.push(("set-cookie", removal));
+    }
+    begun
+}
+
+fn ok() -> Response {
+    Response {
+        body: "ok".to_owned(),
+        ..Response::default()
     }
 }
 
-/// Runs the handler in a task, as a server does that survives its panics.
+/// Runs the handler in a task, as a server does that survives its panics. Dropped, it gives the handler up.
 async fn handle(
-    response: &mut Response,
-    session: Session,
+    sessions: &Sessions,
+    session: &Session,
     path: &str,
     query: &str,
     flaw: Flaw,
-) -> Outcome {
-    let (path, query) = (path.to_owned(), query.to_owned());
-    let handler = tokio::spawn(async move {
-        match path.as_str() {
-            "/none" => None,
-            path => Some(probe::answer(&session, path, &query).await),
+) -> Begun {
+    let mut handler = JoinSet::new();
+    let (sessions, path, query) = (sessions.clone(), path.to_owned(), query.to_owned());
+    let of_handler = session.clone();
+    handler.spawn(async move {
+        let session = of_handler;
+        match path.split('/').nth(1) {
+            Some("none") => ok().into(),
+            Some("stream" | "events") => {
+                let mut chunks = probe::stream(&session, &path, &query);
+                if flaw == Flaw::AnotherSessionAfterTheHeaders {
+                    chunks = probe::stream(&anonymous(&sessions).await, &path, &query);
+                }
+                let mut response = Response::default();
+                let kind = chunks.content_type().to_owned();
+                response.headers.push(("content-type", kind));
+                Begun::live(response, Live::Stream(chunks))
+            }
+            Some("socket") => {
+                let mut conversation = probe::socket(&session, &path);
+                if flaw == Flaw::AnotherSessionAfterTheHeaders {
+                    conversation = probe::socket(&anonymous(&sessions).await, &path);
+                }
+                Begun::live(Response::of(101), Live::Socket(conversation))
+            }
+            _ => {
+                let answer = probe::answer(&session, &path, &query).await;
+                Response {
+                    status: answer.status,
+                    headers: answer.headers,
+                    body: answer.body,
+                }
+                .into()
+            }
         }
     });
-    let answer = handler.await;
-    let panicked = answer.is_err();
-    match answer {
-        Ok(None) => response.body = "ok".to_owned(),
-        Ok(Some(Answer {
-            status,
-            headers,
-            body,
-        })) => {
-            (response.status, response.body) = (status, body);
-            response.headers = headers;
+    match handler.join_next().await {
+        Some(Ok(begun)) => begun,
+        _panicked => {
+            if flaw == Flaw::PanicEndsTheSession {
+                session.destroy();
+            }
+            Begun {
+                panicked: true,
+                ..Response::of(500).into()
+            }
         }
-        Err(_panic) => response.status = 500,
-    }
-    match flaw {
-        Flaw::ChangesKeptOn5xx => Outcome::Succeeded,
-        Flaw::ChangesKeptOnPanic if panicked => Outcome::Succeeded,
-        _ => Outcome::from_status(response.status),
     }
 }
 
-async fn close(response: &mut Response, slot: &Slot, outcome: Outcome, flaw: Flaw) {
-    let headers = match slot.close(outcome).await {
+async fn anonymous(sessions: &Sessions) -> Session {
+    let slot = sessions.slot();
+    let claim = slot.open(std::iter::empty());
+    slot.load(claim)
+        .await
+        .expect("nothing is asked of the store")
+}
+
+async fn close(begun: &mut Begun, guard: Guard, outcome: Outcome, flaw: Flaw) {
+    let closed = match flaw {
+        Flaw::LogOutGivenUpWithItsClient => {
+            let slot = guard.slot();
+            std::mem::forget(guard);
+            slot.close(outcome).await
+        }
+        _ => guard.close(outcome).await,
+    };
+    let headers = match closed {
         Ok(headers) => headers,
         Err(_) if flaw == Flaw::SaveErrorIgnored => ResponseHeaders::default(),
         Err(error) => {
-            *response = Response {
-                status: error.status(),
-                ..Response::default()
-            };
+            *begun = Response::of(error.status()).into();
             match flaw {
                 Flaw::RemovalForgottenOnError => ResponseHeaders::default(),
                 _ => error.into_headers(),
             }
         }
     };
-    for line in headers.into_lines() {
-        let present = response
-            .headers
-            .iter()
-            .filter(|(name, _)| *name == line.name);
-        let wanted = line.is_wanted(present.map(|(_, value)| value.as_bytes()));
-        let is_cookie = line.name == "set-cookie";
-        let skipped = match flaw {
-            Flaw::VaryLeftOut => line.name == "vary",
-            Flaw::CookieNotSetOnErrors => is_cookie && response.status >= 400,
-            Flaw::CookieNotSetWithoutBody => is_cookie && response.body.is_empty(),
-            Flaw::VaryDuplicated if line.name == "vary" => false,
-            Flaw::CacheControlOverwritten if line.name == "cache-control" => {
-                response.headers.retain(|(name, _)| *name != line.name);
-                false
-            }
-            _ => !wanted,
-        };
-        if flaw == Flaw::CookieLogged {
-            tracing::trace!(value = %line.value, "header line");
-        }
-        if !skipped {
-            let value = line.value.into_owned();
-            if is_cookie && flaw == Flaw::CookieSetTwice {
-                response.headers.push((line.name, value.clone()));
-            }
-            response.headers.push((line.name, value));
-        }
-    }
-    if flaw == Flaw::SetCookieFolded {
-        response.fold("set-cookie");
-    }
+    begun.response.append(headers, flaw);
 }
 
-fn misread(header: &[u8], flaw: Flaw) -> Cow<'_, [u8]> {
-    match flaw {
-        Flaw::CookieNamesDecoded => percent_encoding::percent_decode(header).collect(),
-        Flaw::UnicodeSpacesTrimmed => match std::str::from_utf8(header) {
-            Ok(text) => {
-                let crumbs: Vec<_> = text.split(';').map(str::trim).collect();
-                Cow::Owned(crumbs.join(";").into_bytes())
-            }
-            Err(_) => Cow::Borrowed(header),
-        },
-        _ => Cow::Borrowed(header),
-    }
-}
-
-struct Response {
-    status: u16,
-    headers: Vec<(&'static str, String)>,
-    body: String,
-}
-
-impl Default for Response {
-    fn default() -> Self {
-        Response {
-            status: 200,
-            headers: Vec::new(),
-            body: String::new(),
-        }
-    }
-}
-
-impl Response {
-    fn fail(&mut self, error: &Error, flaw: Flaw) {
-        self.status = error.status();
-        if flaw == Flaw::ErrorShown {
-            self.body = error.to_string();
-        }
-    }
-
-    fn fold(&mut self, name: &'static str) {
-        let (lines, others): (Vec<_>, Vec<_>) = std::mem::take(&mut self.headers)
-            .into_iter()
-            .partition(|line| line.0 == name);
-        self.headers = others;
-        let values: Vec<_> = lines.into_iter().map(|line| line.1).collect();
-        if !values.is_empty() {
-            self.headers.push((name, values.join(", ")));
-        }
-    }
-
-    fn bytes(&self, of_head: bool) -> Vec<u8> {
-        let mut text = format!("HTTP/1.1 {} \r\nconnection: close\r\n", self.status);
-        for (name, value) in &self.headers {
-            text.push_str(&format!("{name}: {value}\r\n"));
-        }
-        text.push_str(&format!("content-length: {}\r\n\r\n", self.body.len()));
-        if !of_head {
-            text.push_str(&self.body);
-        }
-        text.into_bytes()
+/// Finishes a request whose client has left. Without a runtime the process is ending.
+fn spawn(rest: Unattended) {
+    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        runtime.spawn(rest);
     }
 }

@@ -24,10 +24,14 @@ impl RedisSentinels {
     ///
     /// When Redis is not installed or does not come up.
     pub fn start() -> Result<Self, ServerError> {
-        let master = Redis::setup().start()?;
+        let mut master = Redis::setup().start()?;
         let mut replica = Redis::setup().replica_of(&master).start()?;
         replica.await_that(&["INFO", "replication"], |info| {
             info.contains("master_link_status:up")
+        })?;
+        // The master counts the replica somewhat later than the replica says that it is one.
+        master.await_that(&["INFO", "replication"], |info| {
+            info.contains("state=online")
         })?;
         let sentinels = (0..3).map(|_| start_sentinel(&master));
         let mut started = RedisSentinels {

@@ -1,0 +1,147 @@
+//! The middleware: a slot on the request, and the header lines on the response.
+
+use std::borrow::Cow;
+use std::future::{Future, Ready, ready};
+use std::pin::Pin;
+
+use actix_web::body::{EitherBody, MessageBody};
+use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use actix_web::{Error, HttpMessage, HttpResponse};
+use anysession::{Guard, Outcome, ResponseHeaders, Sessions, Unattended};
+
+use crate::error::status;
+
+/// Gives every request its place for a session, and stores the session when the response is known.
+#[derive(Clone, Debug)]
+pub struct SessionMiddleware(Sessions);
+
+impl SessionMiddleware {
+    /// A middleware for these sessions.
+    pub fn new(sessions: Sessions) -> Self {
+        SessionMiddleware(sessions)
+    }
+}
+
+impl<S, B> Transform<S, ServiceRequest> for SessionMiddleware
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
+    S::Future: 'static,
+    B: MessageBody + 'static,
+{
+    type Response = ServiceResponse<EitherBody<B>>;
+    type Error = Error;
+    type Transform = SessionService<S>;
+    type InitError = ();
+    type Future = Ready<Result<SessionService<S>, ()>>;
+
+    fn new_transform(&self, inner: S) -> Self::Future {
+        ready(Ok(SessionService {
+            inner,
+            sessions: self.0.clone(),
+        }))
+    }
+}
+
+/// The service that [`SessionMiddleware`] makes.
+#[derive(Debug)]
+pub struct SessionService<S> {
+    inner: S,
+    sessions: Sessions,
+}
+
+impl<S, B> Service<ServiceRequest> for SessionService<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
+    S::Future: 'static,
+    B: MessageBody + 'static,
+{
+    type Response = ServiceResponse<EitherBody<B>>;
+    type Error = Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Error>>>>;
+
+    forward_ready!(inner);
+
+    fn call(&self, request: ServiceRequest) -> Self::Future {
+        let guard = self.sessions.guard(spawn);
+        request.extensions_mut().insert(guard.slot());
+        let handling = self.inner.call(request);
+        Box::pin(async move {
+            match handling.await {
+                Ok(response) => {
+                    let closed = Closed::of(guard, response.status()).await;
+                    let mut response = match closed.failed {
+                        None => response.map_into_left_body(),
+                        Some(status) => response
+                            .into_response(HttpResponse::new(status))
+                            .map_into_right_body(),
+                    };
+                    append(response.headers_mut(), closed.headers);
+                    Ok(response)
+                }
+                // Of a middleware further in; a handler's is a response by now. It becomes one outside of this.
+                Err(mut error) => {
+                    let closed = Closed::of(guard, error.error_response().status()).await;
+                    error.add_response_mapper(move |response| {
+                        let mut response = closed.failed.map_or(response, HttpResponse::new);
+                        append(response.headers_mut(), closed.headers.clone());
+                        response
+                    });
+                    Err(error)
+                }
+            }
+        })
+    }
+}
+
+/// What becomes of a response whose session was closed.
+struct Closed {
+    /// The status of the empty response that takes its place, if the session could not be stored.
+    failed: Option<StatusCode>,
+    headers: ResponseHeaders,
+}
+
+impl Closed {
+    async fn of(guard: Guard, answered: StatusCode) -> Self {
+        match guard.close(Outcome::from_status(answered.as_u16())).await {
+            Ok(headers) => Closed {
+                failed: None,
+                headers,
+            },
+            Err(error) => {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "a session was not stored"
+                );
+                Closed {
+                    failed: Some(status(error.status())),
+                    headers: error.into_headers(),
+                }
+            }
+        }
+    }
+}
+
+fn append(headers: &mut HeaderMap, of_session: ResponseHeaders) {
+    for line in of_session.into_lines() {
+        let name = HeaderName::from_static(line.name);
+        if line.is_wanted(headers.get_all(&name).map(HeaderValue::as_bytes)) {
+            let value = match line.value {
+                Cow::Borrowed(value) => Ok(HeaderValue::from_static(value)),
+                Cow::Owned(value) => HeaderValue::try_from(value),
+            };
+            // The configuration accepts no cookie that is not a header's value.
+            if let Ok(value) = value {
+                headers.append(name, value);
+            }
+        }
+    }
+}
+
+/// Finishes a request whose client has left. Without a runtime the process is ending, and everything with it.
+fn spawn(rest: Unattended) {
+    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        runtime.spawn(rest);
+    }
+}

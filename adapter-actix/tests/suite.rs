@@ -1,0 +1,9 @@
+//! The adapter keeps every promise of the suite.
+
+use std::process::ExitCode;
+
+use anysession_testkit::{adapter_suite, run};
+
+fn main() -> ExitCode {
+    run([adapter_suite("actix", probe_actix::serve)])
+}

@@ -1,0 +1,78 @@
+//! The extractor.
+
+use std::ops::Deref;
+
+use anysession::Slot;
+use poem::error::ResponseError;
+use poem::http::{HeaderValue, StatusCode, header};
+use poem::{FromRequest, IntoResponse, Request, RequestBody, Response};
+
+use crate::middleware::status;
+
+/// The session of this request: take it as an argument of a handler. A middleware has it from
+/// [`Session::from_request_without_body`](FromRequest::from_request_without_body).
+///
+/// It is an [`anysession::Session`]; all of its methods are there. Poem lets a handler take an `Option<Session>` as well, but
+/// that is `None` also when the store cannot be asked: an outage would look like a visitor without a session.
+#[derive(Clone, Debug)]
+pub struct Session(anysession::Session);
+
+impl Deref for Session {
+    type Target = anysession::Session;
+
+    fn deref(&self) -> &anysession::Session {
+        &self.0
+    }
+}
+
+impl<'a> FromRequest<'a> for Session {
+    async fn from_request(request: &'a Request, _: &mut RequestBody) -> poem::Result<Self> {
+        let slot: &Slot = request.data().ok_or(SessionError::MiddlewareMissing)?;
+        let cookies = request.headers().get_all(header::COOKIE);
+        let claim = slot.open(cookies.iter().map(HeaderValue::as_bytes));
+        let session = slot.load(claim).await.map_err(SessionError::Session)?;
+        Ok(Session(session))
+    }
+}
+
+/// The session could not be had, or not be used. A handler may return it as its error; what the client gets to see of it
+/// is the status.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// No [`SessionMiddleware`](crate::SessionMiddleware) is around the route. The response, 500, says so.
+    #[error(
+        "this route takes a Session, but no SessionMiddleware is around it: \
+        add .with(SessionMiddleware::new(sessions)) to the Route, after its routes"
+    )]
+    MiddlewareMissing,
+    /// The response has [its status](anysession::Error::status), 503 if the store could not be asked, and an empty body.
+    #[error(transparent)]
+    Session(#[from] anysession::Error),
+}
+
+impl ResponseError for SessionError {
+    fn status(&self) -> StatusCode {
+        match self {
+            SessionError::MiddlewareMissing => StatusCode::INTERNAL_SERVER_ERROR,
+            SessionError::Session(error) => status(error.status()),
+        }
+    }
+
+    fn as_response(&self) -> Response {
+        let status = self.status();
+        match self {
+            SessionError::MiddlewareMissing => {
+                tracing::error!("{self}");
+                self.to_string().with_status(status).into_response()
+            }
+            SessionError::Session(error) => {
+                // What the client can mend is the application's to tell.
+                if status.is_server_error() {
+                    let error: &dyn std::error::Error = error;
+                    tracing::error!(error, "a session could not be used");
+                }
+                status.into_response()
+            }
+        }
+    }
+}

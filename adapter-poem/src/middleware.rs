@@ -1,0 +1,80 @@
+//! The middleware: a slot on the request, and the header lines on the response.
+
+use anysession::{CloseError, Outcome, ResponseHeaders, Sessions, Unattended};
+use poem::http::{HeaderName, HeaderValue, StatusCode};
+use poem::{Endpoint, Middleware, Request, Response, Result};
+
+/// Gives every request its place for a session, and stores the session when the response is known.
+#[derive(Clone, Debug)]
+pub struct SessionMiddleware(Sessions);
+
+impl SessionMiddleware {
+    /// A middleware for these sessions.
+    pub fn new(sessions: Sessions) -> Self {
+        SessionMiddleware(sessions)
+    }
+}
+
+impl<E: Endpoint> Middleware<E> for SessionMiddleware {
+    type Output = SessionEndpoint<E>;
+
+    fn transform(&self, inner: E) -> SessionEndpoint<E> {
+        SessionEndpoint {
+            inner,
+            sessions: self.0.clone(),
+        }
+    }
+}
+
+/// The endpoint that [`SessionMiddleware`] makes. It has a response for every request and never an error.
+#[derive(Clone, Debug)]
+pub struct SessionEndpoint<E> {
+    inner: E,
+    sessions: Sessions,
+}
+
+impl<E: Endpoint> Endpoint for SessionEndpoint<E> {
+    type Output = Response;
+
+    async fn call(&self, mut request: Request) -> Result<Response> {
+        let guard = self.sessions.guard(spawn);
+        request.set_data(guard.slot());
+        let response = self.inner.get_response(request).await;
+        let outcome = Outcome::from_status(response.status().as_u16());
+        let closed = guard.close(outcome).await;
+        Ok(finish(response, closed))
+    }
+}
+
+fn finish(mut response: Response, closed: Result<ResponseHeaders, CloseError>) -> Response {
+    let headers = closed.unwrap_or_else(|error| {
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "a session was not stored"
+        );
+        response = status(error.status()).into();
+        error.into_headers()
+    });
+    for line in headers.into_lines() {
+        let name = HeaderName::from_static(line.name);
+        let present = response.headers().get_all(&name);
+        if line.is_wanted(present.iter().map(HeaderValue::as_bytes)) {
+            // The configuration accepts no cookie that is not a header's value.
+            let value = HeaderValue::try_from(line.value.as_ref()).ok();
+            let line = value.map(|value| (name, value));
+            response.headers_mut().extend(line);
+        }
+    }
+    response
+}
+
+/// Finishes a request whose client has left. Without a runtime the process is ending, and everything with it.
+fn spawn(rest: Unattended) {
+    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        runtime.spawn(rest);
+    }
+}
+
+pub(crate) fn status(code: u16) -> StatusCode {
+    StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}

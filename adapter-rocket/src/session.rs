@@ -1,0 +1,104 @@
+//! The request guard.
+
+use std::ops::Deref;
+
+use anysession::Error;
+use rocket::http::Status;
+use rocket::outcome::Outcome;
+use rocket::request::{self, FromRequest, Request};
+use rocket::{Ignite, Rocket, Sentinel};
+
+use crate::fairing::Attached;
+use crate::visit::{self, LoadFailed};
+use crate::with_causes;
+
+/// The session of this request: take it as an argument of a handler. Fairings, catchers and other request guards ask
+/// for it with `request.guard::<Session>().await`.
+///
+/// It is an [`anysession::Session`]; all of its methods are there.
+#[derive(Clone, Debug)]
+pub struct Session(anysession::Session);
+
+impl Deref for Session {
+    type Target = anysession::Session;
+
+    fn deref(&self) -> &anysession::Session {
+        &self.0
+    }
+}
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for Session {
+    type Error = SessionError;
+
+    async fn from_request(request: &'r Request<'_>) -> request::Outcome<Self, SessionError> {
+        match load(request).await {
+            Ok(session) => Outcome::Success(Session(session)),
+            Err(error) => {
+                tracing::error!("{}", with_causes(&error));
+                Outcome::Error((error.status(), error))
+            }
+        }
+    }
+}
+
+async fn load(request: &Request<'_>) -> Result<anysession::Session, SessionError> {
+    let attached = request.rocket().state();
+    let Attached(sessions) = attached.ok_or(SessionError::FairingMissing)?;
+    let slot = visit::slot(request, sessions).ok_or(SessionError::TooLate)?;
+    let claim = if request.headers().contains("cookie") {
+        // Not from Rocket's cookie jar, which decodes what it reads.
+        slot.open(request.headers().get("cookie").map(str::as_bytes))
+    } else {
+        // Without such a line the jar is empty, but in a test: Rocket's local client fills only the jar.
+        let jar: Vec<_> = (request.cookies().iter())
+            .map(|cookie| format!("{}={}", cookie.name(), cookie.value()))
+            .collect();
+        slot.open(jar.iter().map(String::as_bytes))
+    };
+    slot.load(claim).await.map_err(|error| {
+        request.local_cache(|| LoadFailed(true));
+        SessionError::Load(error)
+    })
+}
+
+impl Sentinel for Session {
+    fn abort(rocket: &Rocket<Ignite>) -> bool {
+        let missing = rocket.state::<Attached>().is_none();
+        if missing {
+            tracing::error!("{}", SessionError::FairingMissing);
+        }
+        missing
+    }
+}
+
+/// There is no session to be had, not even an anonymous one.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SessionError {
+    /// No [`SessionFairing`](crate::SessionFairing) is attached, and Rocket could not see at launch that one is needed.
+    #[error(
+        "a Session is asked for, but no SessionFairing is attached: \
+         add .attach(SessionFairing::connect(Config::builder(), drivers))"
+    )]
+    FairingMissing,
+    /// The response has got its header lines already, so that nothing could be stored any more.
+    #[error(
+        "a Session is asked for after the SessionFairing has seen the response: \
+         attach the fairing that asks before it"
+    )]
+    TooLate,
+    /// The store could not be asked.
+    #[error("a session was not loaded")]
+    Load(#[source] Error),
+}
+
+impl SessionError {
+    /// How the request is answered: 503 if trying again later can help, otherwise 500.
+    pub fn status(&self) -> Status {
+        match self {
+            SessionError::FairingMissing | SessionError::TooLate => Status::InternalServerError,
+            SessionError::Load(error) => Status::new(error.status()),
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Other fairings that use the session.
+
+use anysession_rocket::Session;
+use rocket::fairing::AdHoc;
+use rocket::{Request, get, routes};
+
+use super::{body, heard, quiet, run, visitor, visits, with_store};
+
+#[get("/seen")]
+fn seen(session: Session) -> String {
+    let seen: Option<u64> = session.get("seen").unwrap();
+    format!("{seen:?}")
+}
+
+#[get("/quiet")]
+fn ignores() -> &'static str {
+    "quiet"
+}
+
+/// Counts in the session; `false` if there is none to be had.
+async fn count(request: &Request<'_>) -> bool {
+    let session = request.guard::<Session>().await;
+    let counted = session.map(|session| session.update("seen", |seen: &mut u64| *seen += 1));
+    counted.succeeded().is_some_and(|counted| counted.is_ok())
+}
+
+fn on_request() -> AdHoc {
+    AdHoc::on_request("Counts", |request, _| {
+        Box::pin(async { assert!(count(request).await) })
+    })
+}
+
+#[test]
+fn a_fairing_uses_the_session_before_the_handler_wherever_it_is_attached() {
+    for attached_first in [true, false] {
+        let rocket = quiet().mount("/", routes![seen, ignores]);
+        let sessions = super::sessions();
+        let rocket = match attached_first {
+            true => rocket.attach(on_request()).attach(sessions),
+            false => rocket.attach(sessions).attach(on_request()),
+        };
+        run(async {
+            let client = visitor(rocket).await;
+            assert_eq!(body(&client, "/quiet").await, "quiet");
+            assert_eq!(body(&client, "/seen").await, "Some(2)");
+        });
+    }
+}
+
+fn on_response() -> AdHoc {
+    AdHoc::on_response("Counts", |request, response| {
+        Box::pin(async {
+            let counted = count(request).await;
+            response.set_raw_header("counted", counted.to_string());
+        })
+    })
+}
+
+#[test]
+fn a_fairing_that_is_attached_before_uses_the_session_when_it_sees_the_response() {
+    let rocket = quiet().mount("/", routes![seen, ignores]);
+    run(async {
+        let client = visitor(rocket.attach(on_response()).attach(super::sessions())).await;
+        assert_eq!(body(&client, "/quiet").await, "quiet");
+        assert_eq!(body(&client, "/seen").await, "Some(1)");
+    });
+}
+
+#[test]
+fn a_fairing_that_is_attached_after_is_told_that_it_is_too_late() {
+    let (rocket, store) = with_store();
+    let rocket = rocket.mount("/", routes![visits]).attach(on_response());
+    let ((), log) = heard(async {
+        let client = visitor(rocket).await;
+        let response = client.get("/visits").dispatch().await;
+        assert_eq!(response.headers().get_one("counted"), Some("false"));
+    });
+    assert!(
+        log.contains("attach the fairing that asks before it"),
+        "{log}"
+    );
+    assert_eq!(store.calls().len(), 1);
+}

@@ -1,0 +1,128 @@
+//! The end of a request.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use crate::error::Error;
+use crate::guard::Spawn;
+use crate::lifecycle::Outcome;
+use crate::response::ResponseHeaders;
+use crate::saving::Occasion;
+use crate::slot::Visit;
+
+type Closed = Result<ResponseHeaders, CloseError>;
+
+/// A request that is being closed; see [`Slot::close`](crate::Slot::close) and [`Guard::close`](crate::Guard::close).
+#[must_use = "changes are stored when this is awaited, and the response gets the header lines that come of it"]
+pub struct Close {
+    state: Closing,
+    /// Who goes on if this is dropped before its end.
+    spawn: Option<Spawn>,
+}
+
+enum Closing {
+    /// There was nothing to wait for.
+    Done(Option<Closed>),
+    /// The store is asked.
+    Waiting(Pin<Box<dyn Future<Output = Closed> + Send>>),
+}
+
+impl Visit {
+    /// Ends the request, at once if nothing is to be asked of the store.
+    pub(crate) fn close(self: Arc<Self>, outcome: Outcome, spawn: Option<Spawn>) -> Close {
+        let state = match self.close_now() {
+            Some(headers) => Closing::Done(Some(Ok(headers))),
+            None => Closing::Waiting(Box::pin(self.close_in_turn(outcome))),
+        };
+        Close { state, spawn }
+    }
+
+    fn close_now(&self) -> Option<ResponseHeaders> {
+        let Some(mut state) = self.state() else {
+            return Some(ResponseHeaders::default());
+        };
+        // A save that is still on its way may call for a cookie.
+        if state.saving.is_some() || !state.needs_no_store(&self.shared) {
+            return None;
+        }
+        state.sent = true;
+        Some(self.shared.headers(&state))
+    }
+
+    async fn close_in_turn(self: Arc<Self>, outcome: Outcome) -> Closed {
+        let _one_at_a_time = self.turn.lock().await;
+        let result = self.commit(Occasion::Close(outcome)).await;
+        let mut headers = ResponseHeaders::default();
+        if let Some(mut state) = self.state() {
+            state.sent = true;
+            headers = self.shared.headers(&state);
+        }
+        match result {
+            Ok(()) => Ok(headers),
+            Err(source) => Err(CloseError { source, headers }),
+        }
+    }
+}
+
+impl Future for Close {
+    type Output = Closed;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Closed> {
+        let closed = match &mut self.state {
+            Closing::Waiting(future) => ready!(future.as_mut().poll(cx)),
+            Closing::Done(closed) => match closed.take() {
+                Some(closed) => closed,
+                None => return Poll::Pending,
+            },
+        };
+        self.state = Closing::Done(None);
+        Poll::Ready(closed)
+    }
+}
+
+impl Drop for Close {
+    fn drop(&mut self) {
+        if let Some(spawn) = self.spawn
+            && let Closing::Waiting(rest) = std::mem::replace(&mut self.state, Closing::Done(None))
+        {
+            spawn(Box::pin(async move {
+                if let Err(error) = rest.await {
+                    tracing::error!(
+                        target: "anysession",
+                        error = &error as &dyn std::error::Error,
+                        "a request whose client has left could not be closed"
+                    );
+                }
+            }));
+        }
+    }
+}
+
+impl std::fmt::Debug for Close {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Close(..)")
+    }
+}
+
+/// What the handler wished could not be stored. The response is to be replaced by one of [`status`](Self::status)
+/// with an empty body, and gets the lines of [`into_headers`](Self::into_headers).
+#[derive(Debug, thiserror::Error)]
+#[error("the session could not be closed")]
+pub struct CloseError {
+    source: Error,
+    headers: ResponseHeaders,
+}
+
+impl CloseError {
+    /// The HTTP status to answer with.
+    pub fn status(&self) -> u16 {
+        self.source.status()
+    }
+
+    /// The header lines that the response gets all the same.
+    pub fn into_headers(self) -> ResponseHeaders {
+        self.headers
+    }
+}

@@ -1,0 +1,153 @@
+//! Changing a map without decoding it: pairs are cut out of the bytes and others put in their place.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+use super::walk::{Pairs, map_header};
+use super::{FRAME_ROOM, Payload};
+
+/// What became of one key: its pair as it is to be stored, or `None` if it was removed.
+pub(crate) struct Edit<'a> {
+    pub(crate) key: &'a [u8],
+    pub(crate) pair: Option<&'a [u8]>,
+}
+
+/// A map that was just edited, with [`FRAME_ROOM`] in front of it, so that the frame of a record can be written there
+/// without copying the data once more.
+pub(crate) struct Draft(Vec<u8>);
+
+impl Draft {
+    /// How many bytes the map takes in the store.
+    pub(crate) fn size(&self) -> usize {
+        self.0.len() - FRAME_ROOM
+    }
+
+    /// The room in front of the map, and the map.
+    pub(crate) fn as_mut(&mut self) -> &mut [u8] {
+        &mut self.0
+    }
+
+    /// The whole buffer, and the map in it.
+    pub(crate) fn finish(self) -> (Bytes, Payload) {
+        let buffer = Bytes::from(self.0);
+        let payload = Payload {
+            buffer: buffer.clone(),
+            start: FRAME_ROOM,
+        };
+        (buffer, payload)
+    }
+}
+
+impl From<Draft> for Payload {
+    fn from(draft: Draft) -> Self {
+        Payload {
+            buffer: draft.0.into(),
+            start: FRAME_ROOM,
+        }
+    }
+}
+
+impl Payload {
+    /// The same map after the edits: a changed value stays in its place, a new key comes last. An edit of a key that
+    /// is not there and is removed changes nothing. The keys of the edits differ from each other.
+    pub(crate) fn edited<'a>(&self, edits: impl Iterator<Item = Edit<'a>>) -> Draft {
+        let bytes = self.as_bytes();
+        let (count, body) = map_header(bytes).unwrap_or((0, bytes.len()));
+        let splices = splices(bytes, edits);
+
+        // Exactly as large as it will be: the store keeps it for as long as the session lives.
+        let (mut count, mut size) = (count as usize, bytes.len() - body);
+        for Splice { place, pair, .. } in &splices {
+            count = count + usize::from(!pair.is_empty()) - usize::from(!place.is_empty());
+            size = size + pair.len() - place.len();
+        }
+        let header = Header::of(count);
+        let mut out = Vec::with_capacity(FRAME_ROOM + header.as_bytes().len() + size);
+        out.resize(FRAME_ROOM, 0);
+        out.extend_from_slice(header.as_bytes());
+        let mut copied = body;
+        for Splice { place, pair, .. } in splices {
+            out.extend_from_slice(&bytes[copied..place.start]);
+            out.extend_from_slice(pair);
+            copied = place.end;
+        }
+        out.extend_from_slice(&bytes[copied..]);
+        Draft(out)
+    }
+}
+
+/// An edit, and where in the map it is made.
+struct Splice<'a> {
+    key: &'a [u8],
+    /// What is cut out: a pair, or nothing at the end of the map.
+    place: Range<usize>,
+    /// What is put there.
+    pair: &'a [u8],
+}
+
+/// Most requests change one key or two: their splices need no memory of their own, and no table.
+const FEW: usize = 4;
+
+/// The splices that make these edits, in the order of their places.
+fn splices<'a>(map: &[u8], edits: impl Iterator<Item = Edit<'a>>) -> SmallVec<[Splice<'a>; FEW]> {
+    let end = map.len()..map.len();
+    let mut splices: SmallVec<[_; FEW]> = edits
+        .map(|Edit { key, pair }| Splice {
+            key,
+            place: end.clone(),
+            pair: pair.unwrap_or_default(),
+        })
+        .collect();
+    let table: HashMap<_, _> = match splices.len() {
+        ..=FEW => HashMap::new(),
+        _ => splices.iter().map(|splice| splice.key).zip(0..).collect(),
+    };
+    let mut left = splices.len();
+    for pair in Pairs::of(map) {
+        if left == 0 {
+            break;
+        }
+        let Some(key) = pair.key(map) else { continue };
+        let splice = match table.get(key) {
+            Some(&at) => splices.get_mut::<usize>(at),
+            None if table.is_empty() => splices.iter_mut().find(|splice| splice.key == key),
+            None => None,
+        };
+        // Only the first pair of a key is read, so only that one is changed.
+        if let Some(splice) = splice.filter(|splice| splice.place == end) {
+            splice.place = pair.start..pair.value.end;
+            left -= 1;
+        }
+    }
+    splices.sort_by_key(|splice| splice.place.start);
+    splices
+}
+
+/// The header of a map.
+struct Header {
+    bytes: [u8; 5],
+    start: usize,
+}
+
+impl Header {
+    /// The shortest one for so many pairs.
+    fn of(count: usize) -> Self {
+        let [_, _, high, low] = (count as u32).to_be_bytes();
+        let (bytes, start) = match count {
+            0..16 => ([0, 0, 0, 0, 0x80 | low], 4),
+            16..0x1_0000 => ([0, 0, 0xde, high, low], 2),
+            _ => {
+                let [a, b, c, d] = (count as u32).to_be_bytes();
+                ([0xdf, a, b, c, d], 0)
+            }
+        };
+        Header { bytes, start }
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        &self.bytes[self.start..]
+    }
+}

@@ -1,0 +1,143 @@
+//! Walking over MessagePack without decoding it.
+
+use std::ops::Range;
+
+/// Where one pair lies.
+pub(super) struct PairAt {
+    pub(super) start: usize,
+    key: Option<Range<usize>>,
+    pub(super) value: Range<usize>,
+}
+
+impl PairAt {
+    /// The key's text, `None` if it is not a text.
+    pub(super) fn key<'a>(&self, bytes: &'a [u8]) -> Option<&'a [u8]> {
+        self.key.clone().map(|range| &bytes[range])
+    }
+}
+
+/// The pairs of a map, one after the other.
+pub(super) struct Pairs<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    left: u32,
+}
+
+impl<'a> Pairs<'a> {
+    pub(super) fn of(map: &'a [u8]) -> Self {
+        let (left, at) = map_header(map).unwrap_or((0, 0));
+        Pairs {
+            bytes: map,
+            at,
+            left,
+        }
+    }
+}
+
+impl Iterator for Pairs<'_> {
+    type Item = PairAt;
+
+    #[inline]
+    fn next(&mut self) -> Option<PairAt> {
+        self.left = self.left.checked_sub(1)?;
+        let start = self.at;
+        let key = text(self.bytes, start);
+        let value = match &key {
+            Some(key) => key.end,
+            None => skip(self.bytes, start)?,
+        };
+        self.at = match *self.bytes.get(value)? {
+            // Small numbers and short texts, which most values are.
+            0x00..=0x7f | 0xe0..=0xff | 0xc0 | 0xc2 | 0xc3 => value + 1,
+            marker @ 0xa0..=0xbf => value + 1 + usize::from(marker & 0x1f),
+            _ => skip(self.bytes, value)?,
+        };
+        (self.at <= self.bytes.len()).then_some(PairAt {
+            start,
+            key,
+            value: value..self.at,
+        })
+    }
+}
+
+/// How many pairs a map has, and where the first one lies.
+pub(super) fn map_header(bytes: &[u8]) -> Option<(u32, usize)> {
+    match *bytes.first()? {
+        marker @ 0x80..=0x8f => Some((u32::from(marker & 0x0f), 1)),
+        0xde => Some((length(bytes, 1, 2)?, 3)),
+        0xdf => Some((length(bytes, 1, 4)?, 5)),
+        _ => None,
+    }
+}
+
+/// Where the text of a string lies.
+#[inline]
+fn text(bytes: &[u8], at: usize) -> Option<Range<usize>> {
+    let (header, len) = match *bytes.get(at)? {
+        marker @ 0xa0..=0xbf => (1, u32::from(marker & 0x1f)),
+        0xd9 => (2, length(bytes, at + 1, 1)?),
+        0xda => (3, length(bytes, at + 1, 2)?),
+        0xdb => (5, length(bytes, at + 1, 4)?),
+        _ => return None,
+    };
+    let start = at + header;
+    let end = start.checked_add(len as usize)?;
+    (end <= bytes.len()).then_some(start..end)
+}
+
+/// The end of the value that begins at `at`. It does not recurse: a value may be nested as deep as it likes.
+#[inline]
+fn skip(bytes: &[u8], at: usize) -> Option<usize> {
+    let (mut end, mut open) = skip_one(bytes, at)?;
+    while open > 0 {
+        let (next, more) = skip_one(bytes, end)?;
+        end = next;
+        open = (open - 1).checked_add(more)?;
+    }
+    Some(end)
+}
+
+/// The end of one marker with its own bytes, and how many values it opens.
+#[inline]
+pub(crate) fn skip_one(bytes: &[u8], at: usize) -> Option<(usize, u64)> {
+    let marker = *bytes.get(at)?;
+    let body = at + 1;
+    let sized = |width: usize, extra: usize| {
+        let len = length(bytes, body, width)? as usize;
+        Some((body.checked_add(width + extra)?.checked_add(len)?, 0))
+    };
+    let (end, open) = match marker {
+        0x00..=0x7f | 0xe0..=0xff | 0xc0 | 0xc2 | 0xc3 => (body, 0),
+        0x80..=0x8f => (body, 2 * u64::from(marker & 0x0f)),
+        0x90..=0x9f => (body, u64::from(marker & 0x0f)),
+        0xa0..=0xbf => (body + usize::from(marker & 0x1f), 0),
+        0xc1 => return None,
+        0xc4 | 0xd9 => sized(1, 0)?,
+        0xc5 | 0xda => sized(2, 0)?,
+        0xc6 | 0xdb => sized(4, 0)?,
+        0xc7 => sized(1, 1)?,
+        0xc8 => sized(2, 1)?,
+        0xc9 => sized(4, 1)?,
+        0xcc | 0xd0 => (body + 1, 0),
+        0xcd | 0xd1 => (body + 2, 0),
+        0xca | 0xce | 0xd2 => (body + 4, 0),
+        0xcb | 0xcf | 0xd3 => (body + 8, 0),
+        0xd4..=0xd8 => (body + 1 + (1 << (marker - 0xd4)), 0),
+        0xdc => (body + 2, u64::from(length(bytes, body, 2)?)),
+        0xdd => (body + 4, u64::from(length(bytes, body, 4)?)),
+        0xde => (body + 2, 2 * u64::from(length(bytes, body, 2)?)),
+        0xdf => (body + 4, 2 * u64::from(length(bytes, body, 4)?)),
+    };
+    (end <= bytes.len()).then_some((end, open))
+}
+
+/// A big-endian number of `width` bytes.
+#[inline]
+fn length(bytes: &[u8], at: usize, width: usize) -> Option<u32> {
+    let bytes = bytes.get(at..at.checked_add(width)?)?;
+    Some(
+        bytes
+            .iter()
+            .fold(0, |number, &byte| number << 8 | u32::from(byte)),
+    )
+}

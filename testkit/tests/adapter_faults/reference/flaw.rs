@@ -1,0 +1,51 @@
+//! The mistakes.
+
+use std::borrow::Cow;
+
+/// What an adapter may get wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flaw {
+    None,
+    ChangesKeptOn5xx,
+    ChangesKeptOnPanic,
+    SessionLoadedOnEveryRoute,
+    OneCookieHeaderRead,
+    CookieNamesDecoded,
+    UnicodeSpacesTrimmed,
+    CookieForUnknownIdRemoved,
+    CookieSetTwice,
+    SetCookieFolded,
+    CookieNotSetOnErrors,
+    CookieNotSetWithoutBody,
+    VaryLeftOut,
+    VaryDuplicated,
+    CacheControlOverwritten,
+    LoadErrorTakenForAnonymous,
+    ErrorShown,
+    SaveErrorIgnored,
+    RemovalForgottenOnError,
+    CookieLogged,
+    NeverClosed,
+    NotClosedOnFailure,
+    PanicEndsTheSession,
+    LogOutGivenUpWithItsClient,
+    StreamBuffered,
+    StreamCommittedAtItsEnd,
+    CommittedAfterTheHeaders,
+    AnotherSessionAfterTheHeaders,
+}
+
+/// What an adapter makes of a header that it does not take byte by byte.
+pub(super) fn misread(header: &[u8], flaw: Flaw) -> Cow<'_, [u8]> {
+    match flaw {
+        Flaw::CookieNamesDecoded => percent_encoding::percent_decode(header).collect(),
+        Flaw::UnicodeSpacesTrimmed => match std::str::from_utf8(header) {
+            Ok(text) => {
+                let crumbs: Vec<_> = text.split(';').map(str::trim).collect();
+                Cow::Owned(crumbs.join(";").into_bytes())
+            }
+            Err(_) => Cow::Borrowed(header),
+        },
+        _ => Cow::Borrowed(header),
+    }
+}

@@ -47,8 +47,9 @@
 //! | `anysession:user:` and 32 digits | sorted set | the keys of a user's sessions, by deadline | five minutes after the last deadline |
 //!
 //! The digits are hashes, so no name depends on what a visitor or a user is called. A session of 300 bytes takes about
-//! 540 bytes of memory, and 100 more if it names a user. Nothing looks through keys (`KEYS`, `SCAN`), listens to events or
-//! asks for the server's time, so other things may be in the same database.
+//! 590 bytes of memory in all (Redis 7.0), the index of a user 250, and some 70 for each further session in it. Nothing
+//! looks through keys (`KEYS`, `SCAN`), listens to events or asks for the server's time, so other things may be in the same
+//! database.
 //!
 //! # What it promises
 //!

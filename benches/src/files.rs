@@ -13,9 +13,9 @@ use tokio::runtime::Runtime;
 
 use crate::measure::{Effort, Run, Time, medians};
 use crate::report::{Figure, Report};
+use crate::tasks::{SESSIONS, Work, concurrently};
 
 const PAYLOAD: usize = 300;
-const SESSIONS: usize = 64;
 
 /// Reports sessions written and read a second, by one task and by sixteen.
 pub fn run(report: &mut Report, effort: Effort) {
@@ -97,26 +97,6 @@ pub fn run(report: &mut Report, effort: Effort) {
                 ..Figure::default()
             });
         }
-    }
-}
-
-/// One call on the session of this number.
-type Work = Arc<dyn Fn(usize) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
-
-/// So many calls, shared among tasks that never meet on one session.
-async fn concurrently(tasks: usize, calls: usize, work: Work) {
-    let running: Vec<_> = (0..tasks)
-        .map(|task| {
-            let work = work.clone();
-            tokio::spawn(async move {
-                for n in 0..calls / tasks {
-                    work((n * tasks + task) % SESSIONS).await;
-                }
-            })
-        })
-        .collect();
-    for task in running {
-        task.await.expect("it does not panic");
     }
 }
 

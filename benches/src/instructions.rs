@@ -3,6 +3,7 @@
 use std::io;
 use std::process::Command;
 
+use crate::adapters::FRAMEWORKS;
 use crate::axum_candidates::{LIBRARIES, Placement};
 
 /// Prints the instructions a call of each route of each candidate over the bare route, counted by valgrind.
@@ -12,15 +13,23 @@ use crate::axum_candidates::{LIBRARIES, Placement};
 pub fn run() -> io::Result<()> {
     println!("\n| library | place | ignore | read | write |\n| --- | --- | ---: | ---: | ---: |");
     for placement in [Placement::Layer, Placement::Router] {
-        let mut bare = None;
-        for library in LIBRARIES {
-            let count = |route| a_call(library, placement.name(), route);
-            let row = [count("ignore")?, count("read")?, count("write")?];
-            let bare = *bare.get_or_insert(row);
-            let [ignore, read, write] = [0, 1, 2].map(|at| row[at] - bare[at]);
-            let place = placement.name();
-            println!("| {library} | {place} | {ignore} | {read} | {write} |");
-        }
+        print(placement.name(), &LIBRARIES)?;
+    }
+    for framework in FRAMEWORKS {
+        print(framework.name, &framework.libraries())?;
+    }
+    Ok(())
+}
+
+/// The bare routes come first.
+fn print(place: &str, libraries: &[&str]) -> io::Result<()> {
+    let mut bare = None;
+    for library in libraries {
+        let count = |route| a_call(library, place, route);
+        let row = [count("ignore")?, count("read")?, count("write")?];
+        let bare = *bare.get_or_insert(row);
+        let [ignore, read, write] = [0, 1, 2].map(|at| row[at] - bare[at]);
+        println!("| {library} | {place} | {ignore} | {read} | {write} |");
     }
     Ok(())
 }

@@ -67,6 +67,13 @@ pub fn medians(effort: Effort, time: Time, mut candidates: Vec<Run<'_>>) -> Vec<
     figures.into_iter().map(median).collect()
 }
 
+/// How many milliseconds `work` takes.
+pub async fn timed(work: impl Future<Output = ()>) -> f64 {
+    let start = Time::Passed.now();
+    work.await;
+    (Time::Passed.now() - start).as_secs_f64() * 1e3
+}
+
 /// The figure in the middle.
 pub fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);

@@ -29,7 +29,9 @@ pub struct Figure {
     pub round_trips: Option<f64>,
     /// Requests, or for a store by itself operations, a second.
     pub requests_per_second: Option<f64>,
-    /// Our figure as a part of the best peer's.
+    /// Microseconds that the server process computed for a request.
+    pub cpu_us_per_request: Option<f64>,
+    /// Our figure as a part of the best peer's: of requests a second where there are any, and of the time otherwise.
     pub ratio_to_best_peer: Option<f64>,
 }
 
@@ -46,7 +48,9 @@ impl Report {
     /// Fills in how ours compare, and writes the file.
     pub fn write(mut self, path: &Path) -> std::io::Result<()> {
         for index in 0..self.0.len() {
-            self.0[index].ratio_to_best_peer = self.ratio(&self.0[index]);
+            let ratio = self.ratio(&self.0[index]);
+            let figure = &mut self.0[index];
+            figure.ratio_to_best_peer = figure.ratio_to_best_peer.or(ratio);
         }
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)?;

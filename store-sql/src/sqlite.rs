@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anysession::{ConnectError, Driver, Location, StoreError, StoreKey, Stored};
 use sqlx::error::DatabaseError;
@@ -110,12 +111,36 @@ async fn connect(location: &Location) -> Result<SqliteStore, ConnectError> {
         .filename(path)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(synchronous);
+    let _stays_open_until_the_others_are = switch_to_wal(&options, settings.timeout).await?;
     let patience = settings.acquire_timeout;
     // SQLite lets one write at a time. Those of this process queue here, where the first that came is the first served,
     // instead of asking again and again whether the file is free.
     let writes = Connections::own(options.clone(), 1, patience);
     let reads = Connections::own(options, settings.pool, patience);
     open(settings, Arc::new(reads), Arc::new(writes), None).await
+}
+
+/// Processes that open a new file at once are in each other's way when they change its mode, and SQLite then fails at
+/// once instead of waiting as it was told to. The mode stays with the file, so later connections change nothing.
+async fn switch_to_wal(
+    options: &SqliteConnectOptions,
+    patience: Duration,
+) -> Result<SqliteConnection, ConnectError> {
+    const PAUSE: Duration = Duration::from_millis(10);
+    let switching = async {
+        loop {
+            match options.connect().await {
+                Err(sqlx::Error::Database(error)) if primary_code(&*error) == BUSY => {
+                    tokio::time::sleep(PAUSE).await;
+                }
+                other => return other.map_err(|error| Failure::Unreachable(error.into())),
+            }
+        }
+    };
+    let switched = tokio::time::timeout(patience, switching).await;
+    switched
+        .unwrap_or(Err(Failure::NotConnected(patience)))
+        .map_err(failed::<Sqlite>)
 }
 
 /// One connection at a time, and one that keeps the data while there is none.
@@ -254,12 +279,20 @@ impl Backend for Sqlite {
     }
 
     fn judge(error: &dyn DatabaseError) -> Meaning {
-        let code: i32 = error.code().and_then(|code| code.parse().ok()).unwrap_or(0);
-        // The lower byte is the kind of error.
-        match code & 0xff {
-            1 if error.message().starts_with("no such table") => Meaning::NoTable,
-            13 => Meaning::Full,
+        match primary_code(error) {
+            GENERIC if error.message().starts_with("no such table") => Meaning::NoTable,
+            FULL => Meaning::Full,
             _ => Meaning::Other,
         }
     }
+}
+
+const GENERIC: i32 = 1;
+const BUSY: i32 = 5;
+const FULL: i32 = 13;
+
+/// The kind of error, without its variety.
+fn primary_code(error: &dyn DatabaseError) -> i32 {
+    let code: Option<i32> = error.code().and_then(|code| code.parse().ok());
+    code.map_or(0, |code| code & 0xff)
 }

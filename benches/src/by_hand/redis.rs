@@ -1,0 +1,96 @@
+//! `redis`: a `GET`, and an `EVALSHA` of the store's own script.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use async_trait::async_trait;
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, RedisResult, Script};
+
+use super::{ANSWER_TIMEOUT, CONNECT_TIMEOUT, Client, DEADLINE, Key, NOW, Record};
+
+/// What stands before the payload: a format, the version, the deadline, and no user.
+const HEAD: usize = 21;
+const VERSION: std::ops::Range<usize> = 1..9;
+
+pub struct Redis {
+    connection: MultiplexedConnection,
+    script: String,
+    next: AtomicI64,
+}
+
+impl Redis {
+    pub async fn open(url: &str) -> RedisResult<Self> {
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(CONNECT_TIMEOUT))
+            .set_response_timeout(Some(ANSWER_TIMEOUT));
+        let mut connection = redis::Client::open(url)?
+            .get_multiplexed_async_connection_with_config(&config)
+            .await?;
+        let script = Script::new(include_str!("../../../store-redis/src/scripts/put.lua"));
+        script.load_async(&mut connection).await?;
+        Ok(Redis {
+            connection,
+            script: script.get_hash().to_owned(),
+            next: AtomicI64::new(1),
+        })
+    }
+
+    async fn put(&self, key: &Key, expected: &[u8], payload: &[u8]) -> i64 {
+        let version = self.next.fetch_add(1, Ordering::Relaxed);
+        let mut record = Vec::with_capacity(HEAD + payload.len());
+        record.push(1);
+        record.extend(version.to_be_bytes());
+        record.extend(DEADLINE.to_be_bytes());
+        record.extend([0; 4]);
+        record.extend(payload);
+        let mut command = redis::cmd("EVALSHA");
+        command.arg(&self.script).arg(1).arg(name(key));
+        command.arg(expected).arg(NOW).arg(record).arg(DEADLINE);
+        let mut connection = self.connection.clone();
+        let changed: i64 = command
+            .query_async(&mut connection)
+            .await
+            .expect("Redis answers");
+        assert_eq!(changed, 1, "nobody else writes");
+        version
+    }
+}
+
+#[async_trait]
+impl Client for Redis {
+    async fn read(&self, key: &Key) -> Record {
+        let mut connection = self.connection.clone();
+        let mut command = redis::cmd("GET");
+        command.arg(name(key));
+        let mut bytes: Vec<u8> = command
+            .query_async(&mut connection)
+            .await
+            .expect("Redis answers");
+        let version = bytes[VERSION].try_into().expect("eight bytes");
+        let payload = bytes.split_off(HEAD);
+        Record {
+            version: i64::from_be_bytes(version),
+            payload,
+        }
+    }
+
+    async fn write(&self, key: &Key, version: i64, payload: &[u8]) -> i64 {
+        self.put(key, &version.to_be_bytes(), payload).await
+    }
+
+    async fn create(&self, key: &Key, payload: &[u8]) -> i64 {
+        self.put(key, &[], payload).await
+    }
+}
+
+/// As long as the store's.
+fn name(key: &Key) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut name = String::with_capacity(80);
+    name.push_str("by_hand:session:");
+    for byte in key {
+        name.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        name.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
+    name
+}

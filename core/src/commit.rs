@@ -5,6 +5,7 @@
 
 mod clause;
 mod follow;
+mod step;
 mod write;
 
 use std::sync::Arc;
@@ -15,9 +16,10 @@ use crate::error::Error;
 use crate::id::{SessionId, StoreKey};
 use crate::lifecycle::{Fate, LogIn, Policy};
 use crate::record::{Found, Live, Record};
-use crate::store::{Deletion, Entry, Expect, Stored, Version, Write};
+use crate::store::{Deletion, Version, Write};
 
 pub(crate) use clause::Clause;
+pub(crate) use step::{Done, End, Reply, Step, Task};
 
 /// How often a commit reads again because others were faster. Each time one of them got its write through, so this
 /// many requests of one visitor must overlap to exhaust it.
@@ -25,67 +27,6 @@ pub(crate) const MAX_TRIES: u32 = 128;
 
 /// What others have made of a session meanwhile is merged whatever its size; the result is held to the limit.
 const ANY_SIZE: usize = usize::MAX / 2;
-
-/// What is to be done, after [`plan`](crate::lifecycle::plan).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(test, derive(Hash))]
-pub(crate) enum Task {
-    Update,
-    Regenerate,
-    LogIn,
-    Destroy,
-    Create,
-}
-
-/// The next verb.
-#[derive(Debug)]
-#[cfg_attr(test, derive(Clone, PartialEq, Eq))]
-pub(crate) enum Step {
-    /// Make a new id.
-    NewId,
-    Load(StoreKey),
-    Put(StoreKey, Expect, Entry),
-    Delete(StoreKey, Version),
-    /// Nothing more; [`Commit::done`] says the rest.
-    Finished(End),
-}
-
-/// How a commit ended, without the session that it left: steps are passed on for every verb, and so are kept small.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum End {
-    Updated { deadline_moved: bool },
-    NewId,
-    Destroyed,
-    Over,
-}
-
-/// What came of a verb.
-#[derive(Debug)]
-pub(crate) enum Reply {
-    NewId(SessionId),
-    Loaded(Option<Stored>),
-    Put(Write),
-    Deleted(Deletion),
-}
-
-/// How a commit ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(test, derive(Hash))]
-pub(crate) enum Done {
-    /// The changes are in the session; `followed` if its id was replaced meanwhile, so that this request may say
-    /// nothing about cookies any more.
-    Updated {
-        live: Live,
-        deadline_moved: bool,
-        followed: bool,
-    },
-    /// The session, with the changes, is under a new id.
-    NewId { live: Live, id: SessionId },
-    /// The session is gone for good.
-    Destroyed,
-    /// The session of this request had ended before, or is another user's now. Nothing was changed.
-    Over,
-}
 
 /// A wish on its way into the store. It is large: whoever runs it borrows it, so that it is not copied from future to future.
 #[derive(Clone)]

@@ -4,6 +4,7 @@ use crate::layout;
 use crate::lifecycle::Wish;
 use crate::payload::Payload;
 use crate::record::Tombstone;
+use crate::store::{Entry, Expect, Stored};
 use std::time::Duration;
 
 use super::*;

@@ -34,7 +34,8 @@ pub(crate) fn steps(trace: &str) -> Vec<Step> {
             return None;
         }
         if let Some((_, end)) = call.split_once(" resumed>") {
-            return Some(format!("{}{end}", begun.remove(process).unwrap()));
+            // What began before the trace did, such as the word that the process is ready, is no part of it.
+            return Some(format!("{}{end}", begun.remove(process)?));
         }
         Some(call.to_owned())
     });

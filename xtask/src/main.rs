@@ -47,7 +47,8 @@ fn test() -> Result<(), String> {
     packages::install_missing()?;
     // The crates are compiled by the compiler; what only cargo knows, their dependencies, is checked here.
     core_depends_on_no_runtime()?;
-    cargo(&["test", "--workspace"])
+    // All that fails is told, not only the first.
+    cargo(&["test", "--workspace", "--no-fail-fast"])
 }
 
 fn deep() -> Result<(), String> {

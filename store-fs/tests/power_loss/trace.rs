@@ -43,11 +43,16 @@ pub(crate) fn steps(trace: &str) -> Vec<Step> {
 }
 
 fn step(call: &str) -> Option<Step> {
-    if call.starts_with("+++") || call.starts_with("---") || call.contains(") = -1 ") {
+    if call.starts_with("+++") || call.starts_with("---") {
         return None;
     }
     let (name, rest) = call.split_once('(').unwrap();
-    let (arguments, _result) = rest.rsplit_once(") = ").unwrap();
+    // Results stand in a column of their own, if there is room for one.
+    let (arguments, result) = rest.rsplit_once(" = ").unwrap();
+    if result.starts_with("-1 ") {
+        return None;
+    }
+    let arguments = arguments.trim_end().strip_suffix(')').unwrap();
     let arguments: Vec<&str> = arguments.split(", ").collect();
     let at = |index: usize| beneath(arguments[index], arguments[index + 1]);
     Some(match name {

@@ -2,6 +2,7 @@
 
 mod actix;
 mod poem;
+#[cfg(feature = "rocket-peer")]
 mod rocket;
 
 use std::cell::RefCell;
@@ -27,12 +28,13 @@ pub struct Framework {
 }
 
 /// actix-session keeps nothing in memory, so that ours stands alone there.
-pub const FRAMEWORKS: [Framework; 3] = [
+pub const FRAMEWORKS: &[Framework] = &[
     Framework {
         name: "poem",
         peer: Some(poem::PEER),
         candidates: poem::candidates,
     },
+    #[cfg(feature = "rocket-peer")]
     Framework {
         name: "rocket",
         peer: Some(rocket::PEER),
@@ -126,8 +128,8 @@ pub fn profile(library: &str, framework: &Framework, route: &str, calls: usize) 
 
 impl Framework {
     /// The framework of this name.
-    pub fn named(name: &str) -> Option<Self> {
-        FRAMEWORKS.into_iter().find(|it| it.name == name)
+    pub fn named(name: &str) -> Option<&'static Self> {
+        FRAMEWORKS.iter().find(|it| it.name == name)
     }
 
     /// Whose routes can be called, the bare ones first.

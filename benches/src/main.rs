@@ -28,7 +28,7 @@ fn main() -> std::io::Result<()> {
     {
         let calls = calls.parse().map_err(std::io::Error::other)?;
         match adapters::Framework::named(placement) {
-            Some(framework) => adapters::profile(library, &framework, route, calls),
+            Some(framework) => adapters::profile(library, framework, route, calls),
             None => axum_routes::profile(library, placement, route, calls),
         }
         return Ok(());

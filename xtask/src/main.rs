@@ -71,6 +71,8 @@ fn bench(rest: &[&str]) -> Result<(), String> {
         "bench",
         "-p",
         "anysession-benches",
+        "--features",
+        "rocket-peer",
         "--",
     ];
     cargo(&[&run[..], rest].concat())

@@ -202,8 +202,9 @@ impl Redis {
         };
         set("bind", &["127.0.0.1"]);
         set("save", &[""]);
-        // A replica need not wait for others to come along before it synchronises.
-        set("repl-diskless-sync-delay", &["0"]);
+        // Through a file: that begins at once, and what is written after it is passed on at once. Otherwise a replica that
+        // is online gets nothing before it has sent its first acknowledgement, up to a second later.
+        set("repl-diskless-sync", &["no"]);
         if self.setup.tls {
             let file = |name: &str| folder.join(name).display().to_string();
             set("port", &["0"]);

@@ -12,7 +12,12 @@ use crate::store::Inner;
 
 /// How often a statement is sent that the database rolled back in favour of another one. Each time somebody else got
 /// on, so this many in a row are a sign of something else.
-const ATTEMPTS: usize = 5;
+const ATTEMPTS: u32 = 30;
+
+/// Makes way for the others before the next attempt, longer each time.
+async fn make_way(attempt: u32) {
+    tokio::time::sleep(Duration::from_millis(1) * attempt).await;
+}
 
 impl<DB: Backend> Inner<DB> {
     /// Runs a statement that changes something. It is sent again only when the database said that it undid it: after a
@@ -23,9 +28,9 @@ impl<DB: Backend> Inner<DB> {
         values: &[Value<'_>],
     ) -> Result<DB::QueryResult, Failure> {
         let executing = async {
-            for _ in 1..ATTEMPTS {
+            for attempt in 1..ATTEMPTS {
                 match self.execute_once(statement, values).await {
-                    Err(Failure::RolledBack(_)) => {}
+                    Err(Failure::RolledBack(_)) => make_way(attempt).await,
                     other => return other,
                 }
             }
@@ -35,17 +40,22 @@ impl<DB: Backend> Inner<DB> {
     }
 
     /// Runs a statement that only reads. It is sent once more when the connection was lost: that may have been long
-    /// ago, when the server was restarted.
+    /// ago, when the server was restarted. A database that keeps transactions strictly apart may roll back reads, too.
     pub(crate) async fn fetch(
         &self,
         statement: &Statement,
         values: &[Value<'_>],
     ) -> Result<Vec<DB::Row>, Failure> {
         let fetching = async {
-            match self.fetch_once(statement, values).await {
-                Err(Failure::Lost(_)) => self.fetch_once(statement, values).await,
-                other => other,
+            let mut was_lost = false;
+            for attempt in 1..ATTEMPTS {
+                match self.fetch_once(statement, values).await {
+                    Err(Failure::Lost(_)) if !was_lost => was_lost = true,
+                    Err(Failure::RolledBack(_)) => make_way(attempt).await,
+                    other => return other,
+                }
             }
+            self.fetch_once(statement, values).await
         };
         within(self.timeout, &self.reads, fetching).await
     }

@@ -46,9 +46,10 @@ async fn load(request: &Request<'_>) -> Result<anysession::Session, SessionError
     let attached = request.rocket().state();
     let Attached(sessions) = attached.ok_or(SessionError::FairingMissing)?;
     let slot = visit::slot(request, sessions).ok_or(SessionError::TooLate)?;
-    let claim = if request.headers().contains("cookie") {
-        // Not from Rocket's cookie jar, which decodes what it reads.
-        slot.open(request.headers().get("cookie").map(str::as_bytes))
+    // Not from Rocket's cookie jar, which decodes what it reads.
+    let mut lines = request.headers().get("cookie").peekable();
+    let claim = if lines.peek().is_some() {
+        slot.open(lines.map(str::as_bytes))
     } else {
         // Without such a line the jar is empty, but in a test: Rocket's local client fills only the jar.
         let jar: Vec<_> = (request.cookies().iter())

@@ -164,13 +164,15 @@ async fn seed_ours(session: Ours) {
 
 #[get("/read")]
 async fn read_peers(session: Peers<'_>) -> &'static str {
-    session.tap_key("key3", |value| another(value.map(String::as_str)));
+    let value = session.get_key("key3");
+    another(value.as_deref());
     "ok"
 }
 
 #[get("/write")]
 async fn write_peers(mut session: Peers<'_>) -> &'static str {
-    let value = session.tap_key("key3", |value| another(value.map(String::as_str)));
+    let value = session.get_key("key3");
+    let value = another(value.as_deref());
     session.set_key("key3".to_owned(), value.to_owned());
     "ok"
 }

@@ -110,6 +110,46 @@ mod tests {
     }
 
     #[test]
+    fn with_flasks_layout_the_variables_are_called_as_in_flask() {
+        let config = read(&[
+            ("SESSION_LAYOUT", "flask"),
+            ("SESSION_TYPE", "redis"),
+            ("SESSION_KEY_PREFIX", "shop:"),
+            ("SESSION_SERIALIZATION_FORMAT", "json"),
+            ("SESSION_PERMANENT", "False"),
+            ("PERMANENT_SESSION_LIFETIME", "3600"),
+            ("SESSION_USE_SIGNER", "True"),
+            ("SECRET_KEY", "s3cret"),
+            ("SESSION_COOKIE_HTTPONLY", "False"),
+            ("SESSION_COOKIE_SAMESITE", "Lax"),
+            ("SESSION_SQLALCHEMY_TABLE", "web"),
+            ("SESSION_SQLALCHEMY_SCHEMA", "app"),
+        ])
+        .unwrap();
+        assert_eq!(
+            config.to_string(),
+            "type=redis permanent=false lifetime=1h absolute_lifetime=none size_limit=65536 \
+             cookie=\"session; Path=/; SameSite=Lax\" layout=Flask { key_prefix: \"shop:\", \
+             format: Json, signed: true, table: \"web\", schema: Some(\"app\") }"
+        );
+        // What another program calls so does not matter otherwise, and a slip is one here too.
+        let of_others = [("SECRET_KEY", "x"), ("PERMANENT_SESSION_LIFETIME", "x")];
+        assert_eq!(read(&of_others).unwrap(), Config::default());
+        let slip = [("SESSION_LAYOUT", "flask"), ("SESSION_ID_LENGHT", "32")];
+        assert!(read(&slip).is_err());
+        let error = read(&[
+            ("SESSION_LAYOUT", "flask"),
+            ("PERMANENT_SESSION_LIFETIME", "soon"),
+        ])
+        .unwrap_err()
+        .to_string();
+        assert!(
+            error.starts_with("PERMANENT_SESSION_LIFETIME = "),
+            "{error}"
+        );
+    }
+
+    #[test]
     fn without_variables_the_defaults_hold() {
         assert_eq!(read(&[]).unwrap(), Config::default());
         let unset = [

@@ -102,3 +102,116 @@ pub(super) fn place(
         _ => Ok((store_type, url)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::flask::Format;
+
+    fn read(pairs: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let pairs = [("layout", "flask")]
+            .into_iter()
+            .chain(pairs.iter().copied());
+        Config::from_pairs(pairs)
+    }
+
+    #[test]
+    fn what_is_not_said_is_as_in_flask() {
+        let config = read(&[("type", "redis")]).unwrap();
+        assert_eq!(config, Config::flask().store_type("redis").build().unwrap());
+        assert_eq!(
+            config.to_string(),
+            "type=redis permanent=true lifetime=31d absolute_lifetime=none size_limit=65536 \
+             cookie=\"session; Path=/; HttpOnly\" layout=Flask { key_prefix: \"session:\", \
+             format: MessagePack, signed: false, table: \"sessions\", schema: None }"
+        );
+    }
+
+    #[test]
+    fn the_store_is_called_as_flask_calls_it() {
+        for (pairs, name, url) in [
+            (
+                &[("type", "cachelib")][..],
+                Some("filesystem"),
+                Some("flask_session"),
+            ),
+            (
+                &[("type", "filesystem"), ("file_dir", "/var/s")],
+                Some("filesystem"),
+                Some("/var/s"),
+            ),
+            (
+                &[("type", "sqlalchemy"), ("url", "sqlite://s.db")],
+                None,
+                Some("sqlite://s.db"),
+            ),
+            (&[("type", "redis")], Some("redis"), None),
+            (&[("url", "redis://cache/1")], None, Some("redis://cache/1")),
+        ] {
+            let config = read(pairs).unwrap();
+            assert_eq!(
+                (config.store_type(), config.url()),
+                (name, url),
+                "{pairs:?}"
+            );
+        }
+        let files = read(&[("type", "cachelib"), ("serialization_format", "msgpack")]).unwrap();
+        assert_eq!(files.as_flask().map(Flask::format), Some(Format::Json));
+    }
+
+    #[test]
+    fn what_flask_could_not_keep_to_is_refused() {
+        for (pairs, key) in [
+            (&[("absolute_lifetime", "12h")][..], "absolute_lifetime"),
+            (&[("preset", "aal1")], "preset"),
+            (
+                &[("cookie.partitioned", "true"), ("cookie.secure", "true")],
+                "cookie.partitioned",
+            ),
+            (&[("use_signer", "true")], "use_signer"),
+            (&[("sqlalchemy_table", "a\"b")], "sqlalchemy_table"),
+            (
+                &[("serialization_format", "pickle")],
+                "serialization_format",
+            ),
+        ] {
+            let pairs: Vec<_> = [("type", "redis")].iter().chain(pairs).copied().collect();
+            let error = read(&pairs).unwrap_err().to_string();
+            assert!(error.starts_with(key), "{error}");
+        }
+        let error = read(&[]).unwrap_err().to_string();
+        assert!(
+            error.contains("set type to redis, filesystem or sqlalchemy"),
+            "{error}"
+        );
+        let error = read(&[("type", "sqlalchemy")]).unwrap_err().to_string();
+        assert!(
+            error.contains("set url to where the database is"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn without_flask_its_settings_are_refused() {
+        let error = Config::from_pairs([("key_prefix", "x:")])
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("set layout to flask"), "{error}");
+    }
+
+    #[test]
+    fn the_secret_key_is_never_shown() {
+        let secret = [
+            ("use_signer", "true"),
+            ("secret_key", "hunter2"),
+            ("type", "redis"),
+        ];
+        let config = read(&secret).unwrap();
+        let shown = format!(
+            "{config} {config:?} {:?}",
+            Config::flask().flask(Flask::default().with_signer("hunter2"))
+        );
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+}

@@ -337,3 +337,80 @@ async fn an_id_of_any_length_that_flask_made_goes_on() {
     }
     assert_eq!(site.store.counts().total(), before);
 }
+
+/// A site that leaves Flask, whose sessions lie in this other one.
+fn leaving(flask: &Site, settings: Flask) -> Site {
+    let bytes = Arc::new(Bytes::default());
+    let store = Arc::new(FaultyStore::new(bytes.clone()));
+    let builder = Config::builder().leaving_flask(settings);
+    let config = builder.store_type("redis").cookie_secure(false).build();
+    let sessions = Sessions::new(config.unwrap(), store.clone())
+        .leaving_flask(flask.store.clone())
+        .with_clock(TestClock::default());
+    Site {
+        sessions,
+        store,
+        bytes,
+    }
+}
+
+#[tokio::test]
+async fn whoever_leaves_flask_stays_signed_in() {
+    for settings in [
+        Flask::default(),
+        Flask::default()
+            .with_format(Format::Json)
+            .with_signer("s3cret"),
+    ] {
+        let flask = site(settings.clone());
+        let mut browser = Browser::default();
+        browser
+            .visit(&flask, |session| {
+                session.log_in(42).unwrap();
+                session.insert("a", 7_u8).unwrap();
+                session.flash("info", "moved").unwrap();
+            })
+            .await;
+        let site = leaving(&flask, settings);
+        // Those that come at once find the same session, whichever of them moves it.
+        let (one, two) = tokio::join!(browser.open(&site), browser.open(&site));
+        for (_, session) in [one, two] {
+            assert_eq!(session.user().as_deref(), Some("42"));
+            assert_eq!(session.get::<u8>("a").unwrap(), Some(7));
+            assert!(session.is_permanent());
+            assert_eq!(session.keys(), ["a", "_flashes"]);
+        }
+        assert!(flask.bytes.kept.lock().unwrap().is_empty());
+        browser
+            .visit(&site, |session| session.insert("b", 8_u8).unwrap())
+            .await;
+        assert_eq!(browser.get(&site, "b").await, Some(8));
+
+        let gone = browser.clone();
+        browser.visit(&site, |session| session.destroy()).await;
+        assert_eq!(gone.get(&site, "a").await, None);
+    }
+}
+
+#[tokio::test]
+async fn what_flask_writes_while_a_session_is_moved_is_moved_too() {
+    let flask = site(Flask::default());
+    let mut browser = Browser::default();
+    browser
+        .visit(&flask, |session| session.insert("a", 1_u8).unwrap())
+        .await;
+    let site = leaving(&flask, Flask::default());
+    let gate = site.store.pause_after(Verb::Put);
+    let mover = browser.clone();
+    let moving = async { mover.get(&site, "a").await };
+    let writing = async {
+        let stopped = gate.reached().await;
+        browser
+            .visit(&flask, |session| session.insert("a", 2_u8).unwrap())
+            .await;
+        stopped.release();
+    };
+    let (moved, ()) = tokio::join!(moving, writing);
+    assert_eq!(moved, Some(2));
+    assert!(flask.bytes.kept.lock().unwrap().is_empty());
+}

@@ -59,7 +59,7 @@ fn flask(server: &Result<Redis, ServerError>, url: impl Fn(&Redis) -> String) ->
         let connecting = connect(Location::parse(&url), Flask::default());
         async move { connecting.await.expect("the server is ours") }
     };
-    flask_store_suite("redis_flask", open.clone()).reopening(open)
+    flask_store_suite("redis_flask", open)
 }
 
 fn suite<S>(name: &str, server: &Result<S, ServerError>, url: impl Fn(&S) -> String) -> Suite {

@@ -96,7 +96,7 @@ fn flask_on(name: &str, driver: Driver, url: Result<String, &ServerError>) -> Su
         let connecting = connect(Location::parse(&url), Flask::default());
         async move { connecting.await.expect("the server is up") }
     };
-    flask_store_suite(name, open.clone()).reopening(open)
+    flask_store_suite(name, open)
 }
 
 /// What Flask-Session's columns cannot hold there.

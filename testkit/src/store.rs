@@ -75,14 +75,14 @@ where
     suite
 }
 
-/// The same for a store that keeps sessions in a layout of Flask-Session's. What that layout has no place for is left
-/// out: users, and versions beside the bytes of a session, so that equal bytes are the same state.
+/// The same for a store that keeps sessions in a layout of Flask-Session's, and that every handle reaches. What that layout
+/// has no place for is left out: users, and versions beside the bytes of a session, so that equal bytes are the same state.
 pub fn flask_store_suite<Open, Opening>(name: impl Into<String>, open: Open) -> Suite
 where
-    Open: Fn() -> Opening + Send + Sync + 'static,
+    Open: Fn() -> Opening + Clone + Send + Sync + 'static,
     Opening: Future<Output = Arc<dyn Store>> + Send + 'static,
 {
-    let suite = store_suite(name, open).except(
+    let suite = store_suite(name, open.clone()).reopening(open).except(
         "every_write_makes_a_new_version",
         "a version is the bytes of the session",
     );
@@ -91,6 +91,7 @@ where
     })
 }
 
+/// These write users, or read who they are.
 const NEED_USERS: &[&str] = &[
     "update_replaces_payload_deadline_and_user",
     "users_come_back_exactly",
@@ -104,6 +105,10 @@ const NEED_USERS: &[&str] = &[
     "keys_of_user_forgets_what_expired",
     "keys_of_user_never_holds_too_few_while_entries_come_and_go",
     "touch_never_undoes_a_write",
+    "touch_moves_the_deadline",
+    "load_never_mixes_two_writes",
+    "another_handle_sees_what_is_done",
+    "what_is_done_outlives_its_handle",
 ];
 
 impl Suite {

@@ -36,7 +36,7 @@ impl ConfigBuilder {
         let variables: Vec<_> = variables.into_iter().collect();
         let layout = variables.iter().find(|(name, _)| name == LAYOUT);
         let flask = layout.map_or(self.is_flask(), |(_, value)| {
-            value.eq_ignore_ascii_case("flask")
+            value.eq_ignore_ascii_case("flask") || value.eq_ignore_ascii_case("leaving_flask")
         });
         let (naming, others) = match flask {
             false => (Naming::Variable, &[][..]),

@@ -8,11 +8,11 @@ use crate::driver::Location;
 use crate::flask::Flask;
 
 /// Where Flask-Session keeps its files if nothing is said.
-const DIRECTORY: &str = "flask_session";
+pub(super) const DIRECTORY: &str = "flask_session";
 
 impl ConfigBuilder {
-    /// The settings of Flask-Session, and no setting that Flask could not keep to.
-    pub(super) fn checked_flask(&self) -> Result<Flask, ConfigError> {
+    /// Refuses what Flask could not keep to.
+    pub(super) fn check_flask_keeps_to(&self) -> Result<(), ConfigError> {
         let naming = self.naming;
         let refused = |key, value: &str, why: &str| {
             Err(ConfigError::refused(naming, key, value, why.to_owned()))
@@ -29,6 +29,12 @@ impl ConfigBuilder {
             let why = "Flask-Session does not write it, and the browser would keep two cookies";
             return refused(ConfigKey::CookiePartitioned, "true", why);
         }
+        Ok(())
+    }
+
+    /// The settings of Flask-Session.
+    pub(super) fn checked_flask(&self) -> Result<Flask, ConfigError> {
+        let naming = self.naming;
         for (key, name) in [
             (ConfigKey::SqlalchemyTable, Some(&self.flask.table)),
             (ConfigKey::SqlalchemySchema, self.flask.schema.as_ref()),
@@ -42,7 +48,12 @@ impl ConfigBuilder {
         match (self.use_signer, &flask.secret_key) {
             (true, None) => {
                 let why = format!("set {} to Flask's", naming.of(ConfigKey::SecretKey));
-                return refused(ConfigKey::UseSigner, "true", &why);
+                return Err(ConfigError::refused(
+                    naming,
+                    ConfigKey::UseSigner,
+                    "true",
+                    why,
+                ));
             }
             (true, Some(_)) => {}
             (false, _) => flask.secret_key = None,
@@ -68,18 +79,15 @@ pub(super) fn is_in_files(store_type: Option<&str>, url: Option<&Url>) -> bool {
 }
 
 /// The store that is meant, in the words of this library.
-pub(super) fn place(
+pub(super) fn store_type(
     naming: Naming,
     store_type: Option<String>,
-    url: Option<Url>,
-) -> Result<(Option<String>, Option<Url>), ConfigError> {
-    let scheme = (url.as_ref()).and_then(|url| Location::parse(&url.0).scheme().map(str::to_owned));
+    url: Option<&Url>,
+) -> Result<Option<String>, ConfigError> {
+    let scheme = url.and_then(|url| Location::parse(&url.0).scheme().map(str::to_owned));
     match store_type.as_deref() {
-        Some("filesystem" | "cachelib") => Ok((
-            Some("filesystem".to_owned()),
-            url.or_else(|| Some(Url(DIRECTORY.to_owned()))),
-        )),
-        Some("sqlalchemy") if scheme.is_some() => Ok((None, url)),
+        Some("filesystem" | "cachelib") => Ok(Some("filesystem".to_owned())),
+        Some("sqlalchemy") if scheme.is_some() => Ok(None),
         Some("sqlalchemy") => Err(ConfigError::refused(
             naming,
             ConfigKey::Type,
@@ -99,7 +107,7 @@ pub(super) fn place(
                 naming.of(ConfigKey::Url)
             ),
         )),
-        _ => Ok((store_type, url)),
+        _ => Ok(store_type),
     }
 }
 

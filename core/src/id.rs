@@ -138,7 +138,7 @@ impl StoreKey {
     /// A name for one session that can stand in a page or a URL: it cannot be turned back into the key or the id.
     pub(crate) fn handle(&self) -> String {
         let digest = Sha256::new_with_prefix(b"anysession handle")
-            .chain_update(&*self.digest())
+            .chain_update(self.digest().as_slice())
             .finalize();
         URL_SAFE_NO_PAD.encode(&digest[..16])
     }

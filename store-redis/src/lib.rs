@@ -78,6 +78,14 @@
 //! back that was ended, or an id that was replaced. [`Durability::Replicated`] is for those who cannot accept that. Then the
 //! error of a write says that it may be undone; it is not said of reads, which may see a write that no replica has yet.
 
+//!
+//! # In Flask's layout
+//!
+//! With `SESSION_LAYOUT=flask` a session is the bare value of Flask-Session's under `SESSION_KEY_PREFIX` and the id, with the
+//! expiry of the key, and nothing else; the option `prefix` means nothing then. Each verb is one script on one key, which
+//! compares the value itself. Beside it, `anysession:replaced:` and 64 digits tells for an hour where a session went whose id
+//! this library replaced. Before Redis 7 the expiry is reckoned by the server's clock, and is off by as much.
+
 mod address;
 mod certificates;
 mod driver;

@@ -90,6 +90,15 @@
 //! SQLite's file is made with mode 0600, and is meant for a local disk. Its writers take turns, also those of several
 //! processes, so it suits one machine.
 
+//!
+//! # In Flask's layout
+//!
+//! With `SESSION_LAYOUT=flask` the table is the one that Flask-SQLAlchemy makes for Flask-Session, `sessions` unless
+//! `SESSION_SQLALCHEMY_TABLE` says otherwise; it is made if it is missing. A write names the data that it replaces. Flask's
+//! own writes are not conditional. In MySQL and MariaDB the table's columns hold 64 KiB and whole seconds. A SQLite file is
+//! switched to WAL mode, which Flask's connections follow. The path of a SQLite URL is the file's
+//! (`sqlite:///var/lib/app.db` is `/var/lib/app.db`, for which SQLAlchemy writes four slashes).
+
 #[cfg(not(any(feature = "sqlite", feature = "postgres", feature = "mysql")))]
 compile_error!("anysession-sql needs one of its features at least: sqlite, postgres, mysql");
 

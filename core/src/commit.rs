@@ -144,6 +144,7 @@ impl Commit {
     }
 
     /// Says the first verb of this task.
+    #[inline]
     pub(crate) fn begin(&mut self, task: Task) -> Result<Step, Error> {
         self.task = task;
         match &self.found {
@@ -192,6 +193,7 @@ impl Commit {
 
     /// Takes what came of the last step and says the next one. After an error of the store nothing is to be asked any
     /// more: whatever became of that verb, nobody sends it again and nothing is deleted because of it.
+    #[inline]
     pub(crate) fn resume(&mut self, reply: Reply) -> Result<Step, Error> {
         match (
             std::mem::replace(&mut self.awaiting, Awaiting::Nothing),

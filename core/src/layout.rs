@@ -66,6 +66,7 @@ pub(crate) fn store_key(id: &SessionId) -> StoreKey {
 
 /// Encodes a record around its data, in the buffer that the data lies in already; the record gets the data if it is to be
 /// kept.
+#[inline]
 pub(crate) fn seal(
     key: &StoreKey,
     record: &mut Record,

@@ -274,6 +274,27 @@ impl Drop for Unfinished<'_> {
 #[test]
 fn sizes() {
     use std::mem::size_of as s;
-    eprintln!("Commit {} Wish {} Changes {} Found {} Live {} Record {} Policy {} Step {} Reply {} State {} Done {} Result<Option<Stored>> {} Fate {} Awaiting {} Claim {} Entry {} Expect {} Version {} Settled {} Error {}",
-    s::<Commit>(), s::<crate::lifecycle::Wish>(), s::<crate::changes::Changes>(), s::<Found>(), s::<Live>(), s::<Record>(), s::<Policy>(), s::<crate::commit::Step>(), s::<crate::commit::Reply>(), s::<State>(), s::<Done>(), s::<Result<Option<crate::store::Stored>,Error>>(), s::<Fate>(), 0, s::<crate::slot::Claim>(), s::<crate::store::Entry>(), s::<crate::store::Expect>(), s::<crate::store::Version>(), s::<Settled>(), s::<Error>());
+    eprintln!(
+        "Commit {} Wish {} Changes {} Found {} Live {} Record {} Policy {} Step {} Reply {} State {} Done {} Result<Option<Stored>> {} Fate {} Awaiting {} Claim {} Entry {} Expect {} Version {} Settled {} Error {}",
+        s::<Commit>(),
+        s::<crate::lifecycle::Wish>(),
+        s::<crate::changes::Changes>(),
+        s::<Found>(),
+        s::<Live>(),
+        s::<Record>(),
+        s::<Policy>(),
+        s::<crate::commit::Step>(),
+        s::<crate::commit::Reply>(),
+        s::<State>(),
+        s::<Done>(),
+        s::<Result<Option<crate::store::Stored>, Error>>(),
+        s::<Fate>(),
+        0,
+        s::<crate::slot::Claim>(),
+        s::<crate::store::Entry>(),
+        s::<crate::store::Expect>(),
+        s::<crate::store::Version>(),
+        s::<Settled>(),
+        s::<Error>()
+    );
 }

@@ -13,6 +13,7 @@ use crate::store::{Expect, Write};
 
 impl Commit {
     /// The next verb on a target that is as it was when it was loaded.
+    #[inline]
     pub(super) fn work(&mut self) -> Result<Step, Error> {
         match (self.task, self.target()) {
             (Task::Update, Some(_)) => self.update(),
@@ -34,6 +35,7 @@ impl Commit {
 
     /// Writes the target. It becomes what is written: after a conflict it is loaded again before anything else is asked
     /// of it.
+    #[inline]
     fn update(&mut self) -> Result<Step, Error> {
         let Found::Live(target) = &mut self.found else {
             return Ok(Step::Finished(End::Over));
@@ -179,6 +181,7 @@ impl Commit {
 }
 
 /// Makes the changes on a record, apart from its data, which it gets when it is sealed.
+#[inline]
 fn change(
     record: &mut Record,
     changes: &Changes,

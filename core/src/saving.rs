@@ -173,7 +173,7 @@ impl Visit {
                 }
                 end => end?,
             };
-            let key = commit.target().map(|live| live.key);
+            let key = commit.target().map(|live| live.key.clone());
             let done = commit.done(end);
             shared.tell_done(task, key, &done);
             ended |= done == Done::Over && task != Task::Destroy;

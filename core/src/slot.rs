@@ -10,7 +10,6 @@ use crate::clock::Timestamp;
 use crate::close::Close;
 use crate::error::Error;
 use crate::id::SessionId;
-use crate::layout;
 use crate::lifecycle::{Outcome, Wish};
 use crate::record::{Absence, Found, Record};
 use crate::session::Session;
@@ -51,7 +50,7 @@ impl Slot {
             return claim;
         }
         for value in self.0.shared.config.cookie().values(headers) {
-            match SessionId::from_cookie(value) {
+            match self.0.shared.config.read_id(value) {
                 None => claim.malformed = true,
                 Some(id) if claim.candidates.contains(&id) => {}
                 Some(id) => claim.candidates.push(id),
@@ -181,9 +180,10 @@ impl Visit {
         // Of those that do not live: the one whose id was replaced, or else the last.
         let mut best = None;
         for candidate in &claim.candidates {
-            let key = layout::store_key(candidate);
-            let stored = shared.store.load(&key).await?;
-            let found = Found::judge(key, stored, now, shared.policy.size_limit);
+            let key = shared.policy.layout.store_key(candidate);
+            let stored = shared.load(&key).await?;
+            let policy = &shared.policy;
+            let found = Found::judge(policy.layout, key.clone(), stored, now, policy.size_limit);
             shared.tell_found(&key, &found);
             match found {
                 Found::Live(_) => return Ok((Some(candidate.clone()), found)),

@@ -71,25 +71,32 @@ impl FsStore {
         operation: &'static str,
         work: impl FnOnce(&Files) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let runtime = tokio::runtime::Handle::try_current()
-            .map_err(|error| StoreError::new(NAME, operation, Failure::NoRuntime(error)))?;
         let files = Arc::clone(&self.0);
-        let span = tracing::Span::current();
-        runtime
-            .spawn_blocking(move || span.in_scope(|| work(&files)))
-            .await
-            .unwrap_or_else(|error| Err(Failure::NoAnswer(error)))
-            .map_err(|failure| match failure.is_full() {
-                true => StoreError::full(NAME, operation, failure),
-                false => StoreError::new(NAME, operation, failure),
-            })
+        on_a_blocking_thread(operation, move || work(&files)).await
     }
+}
+
+pub(crate) async fn on_a_blocking_thread<T: Send + 'static>(
+    operation: &'static str,
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, StoreError> {
+    let runtime = tokio::runtime::Handle::try_current()
+        .map_err(|error| StoreError::new(NAME, operation, Failure::NoRuntime(error)))?;
+    let span = tracing::Span::current();
+    runtime
+        .spawn_blocking(move || span.in_scope(work))
+        .await
+        .unwrap_or_else(|error| Err(Failure::NoAnswer(error)))
+        .map_err(|failure| match failure.is_full() {
+            true => StoreError::full(NAME, operation, failure),
+            false => StoreError::new(NAME, operation, failure),
+        })
 }
 
 #[async_trait]
 impl Store for FsStore {
     async fn load(&self, key: &StoreKey) -> Result<Option<Stored>, StoreError> {
-        let key = *key;
+        let key = key.clone();
         self.run("load", move |files| files.load(&key)).await
     }
 
@@ -100,7 +107,7 @@ impl Store for FsStore {
         entry: Entry,
         now: Timestamp,
     ) -> Result<Write, StoreError> {
-        let key = *key;
+        let key = key.clone();
         self.run("put", move |files| files.put(&key, &expect, &entry, now))
             .await
     }
@@ -112,7 +119,7 @@ impl Store for FsStore {
         deadline: Timestamp,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let (key, version) = (*key, version.clone());
+        let (key, version) = (key.clone(), version.clone());
         self.run("touch", move |files| {
             files.touch(&key, &version, deadline, now)
         })
@@ -120,7 +127,7 @@ impl Store for FsStore {
     }
 
     async fn delete(&self, key: &StoreKey, version: &Version) -> Result<Deletion, StoreError> {
-        let (key, version) = (*key, version.clone());
+        let (key, version) = (key.clone(), version.clone());
         self.run("delete", move |files| files.delete(&key, &version))
             .await
     }

@@ -32,8 +32,8 @@ const ANY_SIZE: usize = usize::MAX / 2;
 /// not copied from future to future.
 #[derive(Clone)]
 #[cfg_attr(test, derive(Debug, PartialEq, Eq, Hash))]
-pub(crate) struct Commit {
-    policy: Policy,
+pub(crate) struct Commit<'p> {
+    policy: &'p Policy,
     now: Timestamp,
     task: Task,
     wish: Wish,
@@ -48,7 +48,7 @@ pub(crate) struct Commit {
     /// Whether the session at hand is one to which the same user has signed in meanwhile, not the one that was found.
     joined: bool,
     /// A session that a revoke must not reach.
-    spared: Option<StoreKey>,
+    spared: Option<&'p StoreKey>,
     followed: bool,
     tries: u32,
     awaiting: Awaiting,
@@ -103,14 +103,14 @@ enum Next {
     Load(StoreKey),
 }
 
-impl Commit {
+impl<'p> Commit<'p> {
     /// A wish at rest, for a request that had found this: nothing is asked before it [begins](Self::begin).
     #[inline]
     pub(crate) fn new(
         wish: Wish,
         found: Found,
         now: Timestamp,
-        policy: Policy,
+        policy: &'p Policy,
         watched: bool,
     ) -> Self {
         Commit {
@@ -170,9 +170,9 @@ impl Commit {
     /// `spared` is left alone, also if the one that is revoked was replaced by it.
     pub(crate) fn revoking(
         user: Arc<str>,
-        spared: Option<StoreKey>,
+        spared: Option<&'p StoreKey>,
         now: Timestamp,
-        policy: Policy,
+        policy: &'p Policy,
     ) -> Self {
         let mut commit = Commit::new(Wish::default(), Found::default(), now, policy, false);
         commit.task = Task::Destroy;
@@ -186,7 +186,7 @@ impl Commit {
         found: &Found,
         wish: &Wish,
         now: Timestamp,
-        policy: Policy,
+        policy: &'p Policy,
     ) -> (Self, Result<Step, Error>) {
         let mut commit = Commit::new(wish.clone(), found.clone(), now, policy, true);
         let step = commit.begin(task);

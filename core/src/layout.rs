@@ -52,6 +52,7 @@ pub(crate) enum Unreadable {
 
 impl Layout {
     /// Reads the id from a cookie's value.
+    #[inline]
     pub(crate) fn read_id(self, value: &[u8]) -> Option<SessionId> {
         match self {
             Layout::Native => SessionId::from_cookie(value),
@@ -60,6 +61,7 @@ impl Layout {
     }
 
     /// The key under which the store knows an id.
+    #[inline]
     pub(crate) fn store_key(self, id: &SessionId) -> StoreKey {
         match self {
             Layout::Native => StoreKey::from_digest(Sha256::digest(id.as_bytes()).into()),
@@ -68,6 +70,7 @@ impl Layout {
     }
 
     /// Where the tombstone of a session lies. `None`: in the place of the session.
+    #[inline]
     pub(crate) fn grave(self, key: &StoreKey) -> Option<StoreKey> {
         match self {
             Layout::Native => None,
@@ -76,6 +79,7 @@ impl Layout {
     }
 
     /// How values are encoded.
+    #[inline]
     pub(crate) fn format(self) -> Format {
         match self {
             Layout::Native => Format::MessagePack,
@@ -148,6 +152,7 @@ impl Layout {
         }
     }
 
+    #[inline]
     pub(crate) fn decode(
         self,
         key: &StoreKey,

@@ -115,7 +115,7 @@ impl Visit {
                 true => state.found.clone(),
                 false => std::mem::take(&mut state.found),
             };
-            commit = Commit::new(wish, found, now, shared.policy, watched);
+            commit = Commit::new(wish, found, now, &shared.policy, watched);
         }
         let unfinished = Unfinished(self);
         if job.rebase {
@@ -142,7 +142,7 @@ impl Visit {
     async fn carry_out(
         &self,
         job: &Job,
-        commit: &mut Commit,
+        commit: &mut Commit<'_>,
         now: Timestamp,
     ) -> Result<bool, Error> {
         let shared = &*self.shared;
@@ -269,32 +269,4 @@ impl Drop for Unfinished<'_> {
             state.failed = true;
         }
     }
-}
-#[cfg(test)]
-#[test]
-fn sizes() {
-    use std::mem::size_of as s;
-    eprintln!(
-        "Commit {} Wish {} Changes {} Found {} Live {} Record {} Policy {} Step {} Reply {} State {} Done {} Result<Option<Stored>> {} Fate {} Awaiting {} Claim {} Entry {} Expect {} Version {} Settled {} Error {}",
-        s::<Commit>(),
-        s::<crate::lifecycle::Wish>(),
-        s::<crate::changes::Changes>(),
-        s::<Found>(),
-        s::<Live>(),
-        s::<Record>(),
-        s::<Policy>(),
-        s::<crate::commit::Step>(),
-        s::<crate::commit::Reply>(),
-        s::<State>(),
-        s::<Done>(),
-        s::<Result<Option<crate::store::Stored>, Error>>(),
-        s::<Fate>(),
-        0,
-        s::<crate::slot::Claim>(),
-        s::<crate::store::Entry>(),
-        s::<crate::store::Expect>(),
-        s::<crate::store::Version>(),
-        s::<Settled>(),
-        s::<Error>()
-    );
 }

@@ -1,6 +1,7 @@
 //! The manager: a configuration, a store, a clock and a source of randomness, and what is done with them.
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::clock::{Clock, SystemClock, Timestamp};
@@ -16,6 +17,8 @@ use crate::record::{Absence, Found};
 use crate::response::{HeaderText, ResponseHeaders};
 use crate::slot::{CookieDue, Slot, State};
 use crate::store::{Deletion, Store, StoreError, Stored, Version, Write};
+
+type Loading<'a> = Pin<Box<dyn Future<Output = Result<Option<Stored>, StoreError>> + Send + 'a>>;
 
 /// The sessions of an application. Cheap to clone; an adapter holds one.
 ///
@@ -122,8 +125,8 @@ impl Shared {
     /// Runs a commit from its first step to its end.
     pub(crate) async fn run(
         &self,
-        commit: &mut Commit,
-        first: impl FnOnce(&mut Commit) -> Result<Step, Error>,
+        commit: &mut Commit<'_>,
+        first: impl FnOnce(&mut Commit<'_>) -> Result<Step, Error>,
     ) -> Result<End, Error> {
         let mut step = first(commit);
         loop {
@@ -173,13 +176,16 @@ impl Shared {
     }
 
     /// What there is under a key, or what was left in another place when it went from there.
-    pub(crate) async fn load(&self, key: &StoreKey) -> Result<Option<Stored>, StoreError> {
-        let stored = self.store.load(key).await?;
-        match self.policy.layout.grave(key).filter(|_| stored.is_none()) {
-            // Boxed, so that every request is not larger for what only one layout does.
-            Some(grave) => Box::pin(async move { self.store.load(&grave).await }).await,
-            None => Ok(stored),
-        }
+    pub(crate) fn load<'a>(&'a self, key: &'a StoreKey) -> Loading<'a> {
+        let Some(grave) = self.policy.layout.grave(key) else {
+            return self.store.load(key);
+        };
+        Box::pin(async move {
+            match self.store.load(key).await? {
+                None => self.store.load(&grave).await,
+                found => Ok(found),
+            }
+        })
     }
 
     pub(crate) fn headers(&self, state: &State) -> ResponseHeaders {

@@ -75,10 +75,7 @@ impl Slot {
     pub fn load(&self, claim: Claim) -> impl Future<Output = Result<Session, Error>> + Send + '_ {
         async move {
             if self.0.state.get().is_none() {
-                let now = self.0.shared.clock.now();
-                let (id, found) = self.0.find(&claim, now).await?;
-                // Two extractors that ran at once have found the same; one of them stays.
-                let _ = self.0.state.set(Mutex::new(State::new(id, found, now)));
+                self.0.look_up(&claim).await?;
             }
             Ok(Session::new(self.0.clone()))
         }
@@ -170,41 +167,48 @@ impl Visit {
             .map(|state| state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// What the request claims, and under which id it was found.
-    async fn find(
-        &self,
-        claim: &Claim,
-        now: Timestamp,
-    ) -> Result<(Option<SessionId>, Found), Error> {
-        let shared = &self.shared;
+    /// Looks up what the request claims, and keeps what was found.
+    async fn look_up(&self, claim: &Claim) -> Result<(), Error> {
+        let shared = &*self.shared;
+        let now = shared.clock.now();
         // Of those that do not live: the one whose id was replaced, or else the last.
         let mut best = None;
-        for candidate in &claim.candidates {
-            let key = shared.policy.layout.store_key(candidate);
+        for id in &claim.candidates {
+            let key = shared.policy.layout.store_key(id);
             let stored = shared.load(&key).await?;
             let policy = &shared.policy;
             let found = Found::judge(policy.layout, key.clone(), stored, now, policy.size_limit);
             shared.tell_found(&key, &found);
             match found {
-                Found::Live(_) => return Ok((Some(candidate.clone()), found)),
+                Found::Live(_) => {
+                    self.fill(Some(id), found, now);
+                    return Ok(());
+                }
                 Found::Replaced(tombstone) if !matches!(best, Some((_, Err(_)))) => {
-                    best = Some((candidate, Err(tombstone)));
+                    best = Some((id, Err(tombstone)));
                 }
                 Found::Nothing(absence) if !matches!(best, Some((_, Err(_)))) => {
-                    best = Some((candidate, Ok(absence)));
+                    best = Some((id, Ok(absence)));
                 }
                 Found::Nothing(_) | Found::Replaced(_) => {}
             }
         }
-        Ok(match best {
-            Some((id, Ok(absence))) => (Some(id.clone()), Found::Nothing(absence)),
-            Some((id, Err(tombstone))) => (Some(id.clone()), Found::Replaced(tombstone)),
+        match best {
+            Some((id, Ok(absence))) => self.fill(Some(id), Found::Nothing(absence), now),
+            Some((id, Err(tombstone))) => self.fill(Some(id), Found::Replaced(tombstone), now),
             None if claim.malformed => {
                 tracing::debug!(target: "anysession", "malformed id");
-                (None, Found::Nothing(Absence::Malformed))
+                self.fill(None, Found::Nothing(Absence::Malformed), now);
             }
-            None => (None, Found::Nothing(Absence::NoCookie)),
-        })
+            None => self.fill(None, Found::Nothing(Absence::NoCookie), now),
+        }
+        Ok(())
+    }
+
+    fn fill(&self, id: Option<&SessionId>, found: Found, now: Timestamp) {
+        let state = State::new(id.cloned(), found, now);
+        // Two extractors that ran at once have found the same; one of them stays.
+        let _ = self.state.set(Mutex::new(state));
     }
 }
 

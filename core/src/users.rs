@@ -164,7 +164,7 @@ impl Shared {
         let mut failed = None;
         for _pass in 0..2 {
             for key in self.store.keys_of_user(&user).await? {
-                match self.revoke(key, user.clone(), spared.clone()).await {
+                match self.revoke(key, user.clone(), spared.as_ref()).await {
                     Ok(true) => ended += 1,
                     Ok(false) => {}
                     Err(error) => failed = failed.or(Some(error)),
@@ -196,9 +196,9 @@ impl Shared {
         &self,
         key: StoreKey,
         user: Arc<str>,
-        spared: Option<StoreKey>,
+        spared: Option<&StoreKey>,
     ) -> Result<bool, Error> {
-        let mut commit = Commit::revoking(user, spared, self.clock.now(), self.policy);
+        let mut commit = Commit::revoking(user, spared, self.clock.now(), &self.policy);
         let end = self
             .run(&mut commit, |commit| commit.load(key.clone()))
             .await?;

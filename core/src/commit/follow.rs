@@ -11,7 +11,7 @@ use crate::payload::Payload;
 use crate::record::{Absence, Found, Tombstone};
 use crate::store::{Expect, Stored};
 
-impl Commit {
+impl Commit<'_> {
     pub(super) fn load_again(&mut self) -> Result<Step, Error> {
         match self.target().map(|target| target.key.clone()) {
             Some(key) => self.load(key),
@@ -20,7 +20,7 @@ impl Commit {
     }
 
     pub(crate) fn load(&mut self, key: StoreKey) -> Result<Step, Error> {
-        if self.spared.as_ref() == Some(&key) {
+        if self.spared == Some(&key) {
             return Ok(Step::Finished(End::Over));
         }
         if self.tries > 0 && !self.holds(Clause::ErrorWhenTriesRunOut) {

@@ -10,7 +10,7 @@ use crate::payload::Draft;
 use crate::record::{Found, Live, Record, Tombstone};
 use crate::store::{Expect, Write};
 
-impl Commit {
+impl Commit<'_> {
     /// The next verb on a target that is as it was when it was loaded.
     #[inline]
     pub(super) fn work(&mut self) -> Result<Step, Error> {
@@ -41,7 +41,7 @@ impl Commit {
         };
         let changes = &self.wish.changes;
         let before = target.deadline;
-        let data = change(&mut target.record, changes, &self.policy, self.now)?;
+        let data = change(&mut target.record, changes, self.policy, self.now)?;
         if changes.lifetime.is_some() {
             target.deadline = self.policy.deadline(&target.record, self.now);
         } else if let Some(slid) = self.policy.slid_deadline(target, self.now) {
@@ -94,7 +94,7 @@ impl Commit {
     /// whenever the old one has changed.
     pub(super) fn write_own(&mut self) -> Result<Step, Error> {
         let mut record = self.base();
-        let data = change(&mut record, &self.wish.changes, &self.policy, self.now)?;
+        let data = change(&mut record, &self.wish.changes, self.policy, self.now)?;
         let deadline = self.policy.deadline(&record, self.now);
         let Some(own) = &mut self.own else {
             return self.new_id();

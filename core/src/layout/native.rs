@@ -113,6 +113,7 @@ pub(super) fn encode_tombstone(
     }
 }
 
+#[inline]
 pub(super) fn decode(
     key: &StoreKey,
     entry: Entry,

@@ -245,7 +245,7 @@ async fn a_request_that_is_given_up_takes_no_connection_with_it<S: Server>(serve
         create(&*store, &key(number), entry(number.to_string())).await;
     }
     for _ in 0..10 {
-        proxy.set(Conduct::Delay(Duration::from_millis(20)));
+        proxy.set(Conduct::Delay(Duration::from_secs(2)));
         let patience = Duration::from_millis(5);
         let given_up = tokio::time::timeout(patience, store.load(&key(0))).await;
         assert!(given_up.is_err());

@@ -64,18 +64,23 @@ pub(crate) fn store_key(id: &SessionId) -> StoreKey {
     StoreKey::from_digest(Sha256::digest(id.as_bytes()).into())
 }
 
-/// Encodes a record around its data, in the buffer that the data lies in already; the record gets the data.
+/// Encodes a record around its data, in the buffer that the data lies in already; the record gets the data if it is to be
+/// kept.
 pub(crate) fn seal(
     key: &StoreKey,
     record: &mut Record,
     mut data: Draft,
     deadline: Timestamp,
+    keep: bool,
 ) -> Entry {
     let frame = data.as_mut();
     frame[..RECORD_HEADER].copy_from_slice(&header(record));
     write_checksum(frame, key, record.user.as_deref());
-    let payload;
-    (payload, record.data) = data.finish();
+    let payload = data.into_bytes();
+    record.data = match keep {
+        true => Payload::in_frame(payload.clone()),
+        false => Payload::empty(),
+    };
     Entry {
         payload,
         deadline,
@@ -87,7 +92,7 @@ pub(crate) fn seal(
 #[cfg(test)]
 pub(crate) fn encode(key: &StoreKey, record: &Record, deadline: Timestamp) -> Entry {
     let unchanged = record.data.edited(std::iter::empty());
-    seal(key, &mut record.clone(), unchanged, deadline)
+    seal(key, &mut record.clone(), unchanged, deadline, true)
 }
 
 /// What stands before the data, but for the checksum.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::clock::{Clock, SystemClock, Timestamp};
-use crate::commit::{Commit, Done, Reply, Step, Task};
+use crate::commit::{Commit, Done, End, Reply, Step, Task};
 use crate::config::Config;
 use crate::driver::ConnectError;
 use crate::drivers::Drivers;
@@ -15,7 +15,7 @@ use crate::lifecycle::Policy;
 use crate::record::{Absence, Found};
 use crate::response::{HeaderText, ResponseHeaders};
 use crate::slot::{CookieDue, Slot, State};
-use crate::store::{Deletion, Store, Write};
+use crate::store::{Deletion, Store, Version, Write};
 
 /// The sessions of an application. Cheap to clone; an adapter holds one.
 ///
@@ -118,15 +118,16 @@ impl fmt::Debug for Sessions {
 }
 
 impl Shared {
-    /// Runs a commit from this step to its end.
+    /// Runs a commit from its first step to its end.
     pub(crate) async fn run(
         &self,
         commit: &mut Commit,
-        mut step: Result<Step, Error>,
-    ) -> Result<Done, Error> {
+        first: impl FnOnce(&mut Commit) -> Result<Step, Error>,
+    ) -> Result<End, Error> {
+        let mut step = first(commit);
         loop {
             let reply = match step {
-                Ok(Step::Finished(end)) => return Ok(commit.done(end)),
+                Ok(Step::Finished(end)) => return Ok(end),
                 Ok(Step::NewId) => Reply::NewId(SessionId::generate(&*self.random)?),
                 Ok(Step::Load(key)) => Reply::Loaded(self.store.load(&key).await?),
                 Ok(Step::Put(key, expect, entry)) => {
@@ -144,14 +145,9 @@ impl Shared {
                     Reply::Deleted(deletion)
                 }
                 Err(error) => {
-                    if let Some((key, version)) = commit.leftover()
-                        && let Err(error) = self.store.delete(&key, &version).await
-                    {
-                        tracing::warn!(
-                            target: "anysession",
-                            error = &error as &dyn std::error::Error,
-                            "a record that nobody uses could not be deleted"
-                        );
+                    if let Some((key, version)) = commit.leftover() {
+                        // Boxed, so that every commit is not larger for what hardly ever happens.
+                        Box::pin(self.discard(key, version)).await;
                     }
                     return Err(error);
                 }
@@ -161,6 +157,17 @@ impl Shared {
                 commit.at(self.clock.now());
             }
             step = commit.resume(reply);
+        }
+    }
+
+    /// Deletes a record of which nobody was told.
+    async fn discard(&self, key: StoreKey, version: Version) {
+        if let Err(error) = self.store.delete(&key, &version).await {
+            tracing::warn!(
+                target: "anysession",
+                error = &error as &dyn std::error::Error,
+                "a record that nobody uses could not be deleted"
+            );
         }
     }
 
@@ -179,7 +186,7 @@ impl Shared {
         }
     }
 
-    /// Tells how a commit ended, that began with the session found under this key.
+    /// Tells how a commit ended, whose session was last found under this key.
     pub(crate) fn tell_done(&self, task: Task, found: Option<StoreKey>, done: &Done) {
         match done {
             Done::NewId { live, .. } => {

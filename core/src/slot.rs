@@ -1,7 +1,10 @@
 //! One request's place for its session, from the cookie to the response's headers.
 
+use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
+
+use smallvec::SmallVec;
 
 use crate::clock::Timestamp;
 use crate::close::Close;
@@ -25,9 +28,10 @@ const MAX_CANDIDATES: usize = 4;
 pub struct Slot(pub(crate) Arc<Visit>);
 
 /// What the cookies of a request say, before anything was looked up.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Claim {
-    candidates: [Option<SessionId>; MAX_CANDIDATES],
+    /// Nearly always there is one.
+    candidates: SmallVec<[SessionId; 1]>,
     malformed: bool,
 }
 
@@ -42,24 +46,17 @@ impl Slot {
 
     /// Reads the request's `Cookie` headers, byte for byte as they came. No I/O.
     pub fn open<'h>(&self, headers: impl Iterator<Item = &'h [u8]>) -> Claim {
-        let mut claim = Claim {
-            candidates: [None, None, None, None],
-            malformed: false,
-        };
+        let mut claim = Claim::default();
         if self.0.state.get().is_some() {
             return claim;
         }
-        let mut free = 0;
         for value in self.0.shared.config.cookie().values(headers) {
-            match SessionId::from_cookie(value).map(Some) {
+            match SessionId::from_cookie(value) {
                 None => claim.malformed = true,
-                Some(id) if claim.candidates[..free].contains(&id) => {}
-                Some(id) => {
-                    claim.candidates[free] = id;
-                    free += 1;
-                }
+                Some(id) if claim.candidates.contains(&id) => {}
+                Some(id) => claim.candidates.push(id),
             }
-            if free == MAX_CANDIDATES {
+            if claim.candidates.len() == MAX_CANDIDATES {
                 break;
             }
         }
@@ -72,14 +69,20 @@ impl Slot {
     ///
     /// [`Error::Store`] if the store cannot be asked. That is not "no session": answer with
     /// [`Error::status`] and an empty body.
-    pub async fn load(&self, claim: Claim) -> Result<Session, Error> {
-        if self.0.state.get().is_none() {
-            let now = self.0.shared.clock.now();
-            let (id, found) = self.0.find(&claim, now).await?;
-            // Two extractors that ran at once have found the same; one of them stays.
-            let _ = self.0.state.set(Mutex::new(State::new(id, found, now)));
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an `async fn` keeps its arguments twice, and frameworks copy what they await"
+    )]
+    pub fn load(&self, claim: Claim) -> impl Future<Output = Result<Session, Error>> + Send + '_ {
+        async move {
+            if self.0.state.get().is_none() {
+                let now = self.0.shared.clock.now();
+                let (id, found) = self.0.find(&claim, now).await?;
+                // Two extractors that ran at once have found the same; one of them stays.
+                let _ = self.0.state.set(Mutex::new(State::new(id, found, now)));
+            }
+            Ok(Session::new(self.0.clone()))
         }
-        Ok(Session::new(self.0.clone()))
     }
 
     /// The session, if it was loaded already: for whatever cannot wait.
@@ -175,29 +178,33 @@ impl Visit {
         now: Timestamp,
     ) -> Result<(Option<SessionId>, Found), Error> {
         let shared = &self.shared;
-        let mut found = Found::Nothing(match claim.malformed {
-            true => Absence::Malformed,
-            false => Absence::NoCookie,
-        });
-        let mut id = None;
-        for candidate in claim.candidates.iter().flatten() {
+        // Of those that do not live: the one whose id was replaced, or else the last.
+        let mut best = None;
+        for candidate in &claim.candidates {
             let key = layout::store_key(candidate);
             let stored = shared.store.load(&key).await?;
-            let judged = Found::judge(key, stored, now, shared.policy.size_limit);
-            shared.tell_found(&key, &judged);
-            match (&found, &judged) {
-                (_, Found::Live(_)) => {
-                    (found, id) = (judged, Some(candidate));
-                    break;
+            let found = Found::judge(key, stored, now, shared.policy.size_limit);
+            shared.tell_found(&key, &found);
+            match found {
+                Found::Live(_) => return Ok((Some(candidate.clone()), found)),
+                Found::Replaced(tombstone) if !matches!(best, Some((_, Err(_)))) => {
+                    best = Some((candidate, Err(tombstone)));
                 }
-                (Found::Replaced(_), _) => {}
-                _ => (found, id) = (judged, Some(candidate)),
+                Found::Nothing(absence) if !matches!(best, Some((_, Err(_)))) => {
+                    best = Some((candidate, Ok(absence)));
+                }
+                Found::Nothing(_) | Found::Replaced(_) => {}
             }
         }
-        if found == Found::Nothing(Absence::Malformed) {
-            tracing::debug!(target: "anysession", "malformed id");
-        }
-        Ok((id.cloned(), found))
+        Ok(match best {
+            Some((id, Ok(absence))) => (Some(id.clone()), Found::Nothing(absence)),
+            Some((id, Err(tombstone))) => (Some(id.clone()), Found::Replaced(tombstone)),
+            None if claim.malformed => {
+                tracing::debug!(target: "anysession", "malformed id");
+                (None, Found::Nothing(Absence::Malformed))
+            }
+            None => (None, Found::Nothing(Absence::NoCookie)),
+        })
     }
 }
 

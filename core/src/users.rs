@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
-use crate::commit::{Commit, Done, MAX_TRIES};
+use crate::commit::{Commit, End, MAX_TRIES};
 use crate::error::Error;
 use crate::id::StoreKey;
 use crate::record::{Found, Live};
@@ -192,8 +192,9 @@ impl Shared {
         user: Arc<str>,
         spared: Option<StoreKey>,
     ) -> Result<bool, Error> {
-        let (mut commit, first) = Commit::revoke(key, user, spared, self.clock.now(), self.policy);
-        let ended = self.run(&mut commit, first).await? == Done::Destroyed;
+        let mut commit = Commit::revoking(user, spared, self.clock.now(), self.policy);
+        let end = self.run(&mut commit, |commit| commit.load(key)).await?;
+        let ended = end == End::Destroyed;
         if ended {
             tracing::info!(target: "anysession", session = %key.short(), "destroyed: revoked");
         }

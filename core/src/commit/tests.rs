@@ -393,7 +393,8 @@ fn destroy_and_meanwhile_destroyed() {
 
 #[test]
 fn a_revoke_leaves_the_session_that_is_spared() {
-    let (commit, first) = Commit::revoke(key(OLD), "u".into(), Some(key(NEW)), NOON, POLICY);
+    let mut commit = Commit::revoking("u".into(), Some(key(NEW)), NOON, POLICY);
+    let first = commit.load(key(OLD));
     let done = Scripted(commit, first.unwrap())
         .loads(OLD, tombstone(Some("u")))
         .ends();
@@ -402,7 +403,8 @@ fn a_revoke_leaves_the_session_that_is_spared() {
 
 #[test]
 fn a_revoke_leaves_what_is_another_users() {
-    let (commit, first) = Commit::revoke(key(OLD), "u".into(), None, NOON, POLICY);
+    let mut commit = Commit::revoking("u".into(), None, NOON, POLICY);
+    let first = commit.load(key(OLD));
     let done = Scripted(commit, first.unwrap())
         .loads(OLD, stored(&live(OLD, 1, Some("v"), &[])))
         .ends();

@@ -8,17 +8,18 @@ use crate::id::SessionId;
 use crate::layout;
 use crate::lifecycle::Policy;
 use crate::payload::{Draft, Payload};
-use crate::record::{Record, Tombstone};
+use crate::record::{Found, Live, Record, Tombstone};
 use crate::store::{Expect, Write};
 
 impl Commit {
     /// The next verb on a target that is as it was when it was loaded.
     pub(super) fn work(&mut self) -> Result<Step, Error> {
-        match (self.task, &self.target) {
+        match (self.task, self.target()) {
             (Task::Update, Some(_)) => self.update(),
             (Task::Destroy, Some(target)) => {
+                let step = Step::Delete(target.key, target.version.clone());
                 self.awaiting = Awaiting::Destroy;
-                Ok(Step::Delete(target.key, target.version.clone()))
+                Ok(step)
             }
             (Task::Update | Task::Destroy, None) => Ok(Step::Finished(End::Over)),
             (Task::Regenerate | Task::LogIn | Task::Create, _) => match &self.own {
@@ -34,17 +35,24 @@ impl Commit {
     /// Writes the target. It becomes what is written: after a conflict it is loaded again before anything else is asked
     /// of it.
     fn update(&mut self) -> Result<Step, Error> {
-        let Some(target) = &mut self.target else {
+        let Found::Live(target) = &mut self.found else {
             return Ok(Step::Finished(End::Over));
         };
+        let changes = &self.wish.changes;
         let before = target.deadline;
-        let data = change(&mut target.record, &self.changes, &self.policy, self.now)?;
-        if self.changes.lifetime.is_some() {
+        let data = change(&mut target.record, changes, &self.policy, self.now)?;
+        if changes.lifetime.is_some() {
             target.deadline = self.policy.deadline(&target.record, self.now);
         } else if let Some(slid) = self.policy.slid_deadline(target, self.now) {
             target.deadline = slid;
         }
-        let entry = layout::seal(&target.key, &mut target.record, data, target.deadline);
+        let Live {
+            key,
+            record,
+            deadline,
+            ..
+        } = target;
+        let entry = layout::seal(key, record, data, *deadline, self.watched);
         self.awaiting = Awaiting::Update {
             deadline_moved: target.deadline != before,
         };
@@ -70,7 +78,7 @@ impl Commit {
             deadline: self.now,
             version: None,
         }));
-        if self.target.is_some() && !self.holds(Clause::NewRecordFirst) {
+        if self.target().is_some() && !self.holds(Clause::NewRecordFirst) {
             return self.replace();
         }
         self.write_own()
@@ -80,12 +88,12 @@ impl Commit {
     /// whenever the old one has changed.
     pub(super) fn write_own(&mut self) -> Result<Step, Error> {
         let mut record = self.base();
-        let data = change(&mut record, &self.changes, &self.policy, self.now)?;
+        let data = change(&mut record, &self.wish.changes, &self.policy, self.now)?;
         let deadline = self.policy.deadline(&record, self.now);
         let Some(own) = &mut self.own else {
             return self.new_id();
         };
-        let entry = layout::seal(&own.key, &mut record, data, deadline);
+        let entry = layout::seal(&own.key, &mut record, data, deadline, self.watched);
         let expect = own.version.clone().map_or(Expect::Absent, Expect::Version);
         (own.record, own.deadline) = (record, deadline);
         let key = own.key;
@@ -96,8 +104,8 @@ impl Commit {
     /// The record that the one under the new id continues.
     pub(super) fn base(&self) -> Record {
         let fresh = self.policy.new_record(self.now);
-        let target = self.target.as_ref().map(|target| &target.record);
-        match (&self.log_in, target) {
+        let target = self.target().map(|target| &target.record);
+        match (self.log_in(), target) {
             (None, Some(target)) => target.clone(),
             (None, None) => fresh,
             (Some(log_in), target) => {
@@ -146,7 +154,7 @@ impl Commit {
     /// Turns the old record into a tombstone, if there is an old one. It must be as it was read, or a faster write
     /// would be lost.
     fn replace(&mut self) -> Result<Step, Error> {
-        let (Some(own), Some(target)) = (&self.own, &self.target) else {
+        let (Some(own), Some(target)) = (&self.own, self.target()) else {
             return Ok(self.finish_with_own());
         };
         let tombstone = Tombstone {
@@ -156,12 +164,10 @@ impl Commit {
         };
         let deadline = Policy::tombstone_deadline(self.now);
         let entry = layout::encode_tombstone(&target.key, &tombstone, deadline);
+        let expect = Expect::Version(target.version.clone());
+        let step = Step::Put(target.key, expect, entry);
         self.awaiting = Awaiting::Replace;
-        Ok(Step::Put(
-            target.key,
-            Expect::Version(target.version.clone()),
-            entry,
-        ))
+        Ok(step)
     }
 
     pub(super) fn finish_with_own(&self) -> Step {

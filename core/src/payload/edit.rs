@@ -30,27 +30,27 @@ impl Draft {
         &mut self.0
     }
 
-    /// The whole buffer, and the map in it.
-    pub(crate) fn finish(self) -> (Bytes, Payload) {
-        let buffer = Bytes::from(self.0);
-        let payload = Payload {
-            buffer: buffer.clone(),
-            start: FRAME_ROOM,
-        };
-        (buffer, payload)
+    /// The whole buffer.
+    pub(crate) fn into_bytes(self) -> Bytes {
+        self.0.into()
     }
 }
 
 impl From<Draft> for Payload {
     fn from(draft: Draft) -> Self {
-        Payload {
-            buffer: draft.0.into(),
-            start: FRAME_ROOM,
-        }
+        Payload::in_frame(draft.into_bytes())
     }
 }
 
 impl Payload {
+    /// The map that was drafted in this buffer.
+    pub(crate) fn in_frame(buffer: Bytes) -> Self {
+        Payload {
+            buffer,
+            start: FRAME_ROOM,
+        }
+    }
+
     /// The same map after the edits: a changed value stays in its place, a new key comes last. An edit of a key that
     /// is not there and is removed changes nothing. The keys of the edits differ from each other.
     pub(crate) fn edited<'a>(&self, edits: impl Iterator<Item = Edit<'a>>) -> Draft {

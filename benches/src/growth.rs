@@ -71,7 +71,7 @@ fn measure(runtime: &Arc<Runtime>, effort: Effort, size: Size) -> Measured {
         calls: (effort.calls / weight).max(50),
         ..effort
     };
-    let candidates = [bare(), ours(size), theirs(size)].map(|routes| serve(routes));
+    let candidates = [bare(), ours(size), theirs(size)].map(serve);
     let _inside = runtime.enter();
     let mut runs: Vec<Run<'_>> = Vec::new();
     for mut served in candidates {

@@ -68,6 +68,12 @@ pub fn medians(effort: Effort, time: Time, mut candidates: Vec<Run<'_>>) -> Vec<
     figures.into_iter().map(median).collect()
 }
 
+/// Lets time pass on this thread.
+#[expect(clippy::disallowed_methods, reason = "a bench is about real time")]
+pub fn pause(duration: Duration) {
+    std::thread::sleep(duration);
+}
+
 /// How many milliseconds `work` takes.
 pub async fn timed(work: impl Future<Output = ()>) -> f64 {
     let start = Time::Passed.now();

@@ -9,7 +9,7 @@ use anysession_testkit::TestClock;
 
 use crate::adapters::at_once;
 use crate::alloc;
-use crate::measure::{Effort, Time, below};
+use crate::measure::{Effort, Time, below, pause};
 
 /// Reports a tenth of it if the run is to be quick.
 pub fn run(effort: Effort) {
@@ -21,7 +21,7 @@ pub fn run(effort: Effort) {
     let store = Arc::new(MemoryStore::new());
     let sessions = Sessions::new(Config::default(), store).with_clock(clock.clone());
     let ((), counted) = alloc::count(|| (0..count).for_each(|_| begin(&sessions)));
-    let quiet = Requests::beside(&sessions, || std::thread::sleep(Duration::from_secs(1)));
+    let quiet = Requests::beside(&sessions, || pause(Duration::from_secs(1)));
     clock.advance(sessions.config().lifetime() + Duration::from_secs(1));
     let start = Time::Passed.now();
     let mut took = Duration::ZERO;
@@ -39,6 +39,7 @@ pub fn run(effort: Effort) {
         "| bytes each, everything included | {} |",
         counted.held / count as isize
     );
+    println!("| of which are data | {DATA} |");
     println!("| expired after | {:.0} ms |", took.as_secs_f64() * 1e3);
     for (when, requests) in [("before", quiet), ("meanwhile", busy)] {
         let most = below(requests.0.clone(), 1.0);
@@ -50,6 +51,9 @@ pub fn run(effort: Effort) {
         );
     }
 }
+
+/// A map header, and for each pair two headers and two texts.
+const DATA: usize = 1 + 10 * (2 + "key0".len() + "value0".len());
 
 /// A session of ten short strings.
 fn begin(sessions: &Sessions) {
@@ -81,7 +85,7 @@ impl Requests {
                     begin(sessions);
                     taken.push((Time::Passed.now() - start).as_secs_f64() * 1e6);
                     // A visitor comes now and then.
-                    std::thread::sleep(Duration::from_micros(50));
+                    pause(Duration::from_micros(50));
                 }
                 taken
             });

@@ -45,7 +45,7 @@ impl Report {
     }
 
     /// Fills in how ours compare, and writes the file.
-    pub fn write(mut self, path: &Path) -> std::io::Result<()> {
+    pub fn write(&mut self, path: &Path) -> std::io::Result<()> {
         for index in 0..self.0.len() {
             let ratio = self.ratio(&self.0[index]);
             let figure = &mut self.0[index];

@@ -175,7 +175,10 @@ impl Visit {
         let mut best = None;
         for id in &claim.candidates {
             let key = shared.policy.layout.store_key(id);
-            let stored = shared.load(&key).await?;
+            let mut stored = shared.load(&key).await?;
+            if stored.is_none() && shared.leaving.is_some() {
+                stored = Box::pin(shared.moved(id, &key, now)).await?;
+            }
             let policy = &shared.policy;
             let found = Found::judge(policy.layout, key.clone(), stored, now, policy.size_limit);
             shared.tell_found(&key, &found);

@@ -324,7 +324,7 @@ async fn keys_of(store: &FsStore, user: &str) -> Vec<anysession::StoreKey> {
 
 fn expected_without(keys: &[anysession::StoreKey], number: u64) -> Vec<anysession::StoreKey> {
     keys.iter()
-        .copied()
+        .cloned()
         .filter(|other| *other != key(number))
         .collect()
 }

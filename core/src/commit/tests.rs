@@ -1,5 +1,10 @@
 //! Each cell of the table of overlaps, on a commit alone: the store's answers are written down here.
 
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "keys are made where they are handed over"
+)]
+
 use crate::layout::{Decoded, Layout};
 use crate::lifecycle::Wish;
 use crate::payload::Payload;

@@ -7,6 +7,7 @@
 )]
 
 mod packages;
+mod python;
 
 use std::process::{Command, ExitCode};
 
@@ -14,6 +15,7 @@ const HELP: &str = "\
 cargo xtask test          everything; installs what is missing, fails on an absent server or browser
 cargo xtask test --deep   also the model of three overlapping requests (minutes)
 cargo xtask bench         side by side with the peers; prints a table
+cargo xtask python        only the Python environment of the tests that run Flask
 cargo xtask check         formatting, clippy and documentation, warnings denied
 cargo xtask help          this list";
 
@@ -24,6 +26,7 @@ fn main() -> ExitCode {
         ["test"] => test(),
         ["test", "--deep"] => test().and_then(|()| deep()),
         ["bench", ref rest @ ..] => bench(rest),
+        ["python"] => packages::install_missing().and_then(|()| python::prepare()),
         ["check"] => check(),
         ["help"] => {
             println!("{HELP}");
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
 
 fn test() -> Result<(), String> {
     packages::install_missing()?;
+    python::prepare()?;
     // The crates are compiled by the compiler; what only cargo knows, their dependencies, is checked here.
     core_depends_on_no_runtime()?;
     // All that fails is told, not only the first.

@@ -1,12 +1,14 @@
 //! What tests of whole programs are made of: a [`Server`] is a program of this workspace, running, and a [`Visitor`] is
 //! somebody with a browser's cookie.
 
+mod flask;
 mod nginx;
 mod server;
 mod stores;
 mod storm;
 mod visitor;
 
+pub use flask::{Flask, Python};
 pub use nginx::Nginx;
 pub use server::Server;
 pub use stores::Stores;

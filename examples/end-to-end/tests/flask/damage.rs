@@ -1,0 +1,113 @@
+//! What is in the store and no session.
+
+use end_to_end::{Result, Visitor, same};
+
+use crate::site::{Format, Site, hex};
+
+/// Each under a name that is also its id.
+const DAMAGED: [(&str, &[u8]); 13] = [
+    ("nothing", b""),
+    ("nil", b"\xc0"),
+    ("text", b"not a session"),
+    ("a-number", b"\x07"),
+    ("a-list", b"\x91\x01"),
+    ("an-int-for-a-map", b"\x81\x01"),
+    ("cut-off", b"\x82\xa1k\xa1v\xa1l"),
+    ("cut-off-json", b"{\"k\":\"v\""),
+    ("more-behind", b"\x81\xa1k\xa1v\x00"),
+    ("no-utf-8", b"\x81\xa1k\xa2\xff\xfe"),
+    ("no-utf-8-json", b"{\"k\":\"\xff\xfe\"}"),
+    // {"_user_id": "mallory"}, pickled.
+    (
+        "pickle",
+        b"\x80\x05\x95\x1c\x00\x00\x00\x00\x00\x00\x00}\x94\x8c\x08_user_id\x94\x8c\x07mallory\x94s.",
+    ),
+    // The native layout, of a later version.
+    ("newer", b"aS\xff\x00\x00\x00\x00\x00\x00\x00\x00\x00rest"),
+];
+
+/// Read, it is nobody's session; what is written then goes into a new one; and it stays as it is.
+pub(crate) fn what_is_no_session_is_nobody_and_stays_as_it_is(site: &Site) -> Result {
+    let rust = site.rust();
+    for (id, bytes) in DAMAGED {
+        let cookie = site.plant(id, bytes)?;
+        let visitor = Visitor::with_cookie(Some(cookie.clone()));
+        let dump = visitor.dump(rust)?;
+        same!(dump["user"].as_str(), None, "who {id} is");
+        same!(dump["data"], serde_json::json!({}), "what {id} holds");
+        visitor.body(rust, "/set/k/v")?;
+        same!(site.raw(&cookie)?, hex(bytes), "what {id} became");
+        let fresh = visitor.cookie();
+        if fresh.is_none() || fresh.as_ref() == Some(&cookie) {
+            return Err(format!("{id} was adopted").into());
+        }
+        same!(
+            visitor.body(rust, "/get/k")?,
+            "v",
+            "the new session after {id}"
+        );
+    }
+    Ok(())
+}
+
+/// Flask reads either format whichever it writes, and an application may have changed from one to the other.
+pub(crate) fn sessions_in_the_other_format_are_read_too(site: &Site) -> Result {
+    let other: &[u8] = match site.format {
+        Format::MessagePack => br#"{"_permanent":true,"k":"v"}"#,
+        Format::Json => b"\x82\xaa_permanent\xc3\xa1k\xa1v",
+        Format::PythonJson => return Err("cachelib has one format only".into()),
+    };
+    for (number, [here, there]) in site.both_ways().into_iter().enumerate() {
+        let cookie = site.plant(&format!("other-format-{number}"), other)?;
+        let visitor = Visitor::with_cookie(Some(cookie));
+        same!(
+            visitor.body(here, "/get/k")?,
+            "v",
+            "what was there, on {here}"
+        );
+        visitor.body(here, "/set/l/w")?;
+        for side in [there, here] {
+            same!(
+                visitor.body(side, "/get/k")?,
+                "v",
+                "what was there, on {side}"
+            );
+            same!(
+                visitor.body(side, "/get/l")?,
+                "w",
+                "what was added, on {side}"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// An id of any length is one if the store knows it; one that it does not know is not adopted.
+pub(crate) fn ids_of_other_lengths_are_ids(site: &Site) -> Result {
+    let stored: &[u8] = match site.format {
+        Format::MessagePack => b"\x82\xaa_permanent\xc3\xa1k\xa1v",
+        Format::Json | Format::PythonJson => br#"{"_permanent":true,"k":"v"}"#,
+    };
+    let long = "x".repeat(86);
+    for id in [
+        "c9bf9e57-1685-4c89-bafb-ff5af830be8a",
+        "0123456789abcdefABCDEF",
+        "short",
+        &long,
+    ] {
+        let cookie = site.plant(id, stored)?;
+        for side in site.sides() {
+            let visitor = Visitor::with_cookie(Some(cookie.clone()));
+            same!(visitor.body(side, "/get/k")?, "v", "{id} on {side}");
+        }
+        let unknown = format!("session=y{id}");
+        let visitor = Visitor::with_cookie(Some(unknown.clone()));
+        visitor.body(site.rust(), "/set/k/v")?;
+        same!(
+            site.raw(&unknown)?,
+            "-",
+            "what is stored under an id that was made up"
+        );
+    }
+    Ok(())
+}

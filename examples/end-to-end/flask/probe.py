@@ -141,6 +141,11 @@ def shown(value):
     return value if isinstance(value, (str, int, bool)) else repr(value)
 
 
+@app.get("/rows")
+def rows():
+    return jsonify(list(VALUES))
+
+
 @app.get("/store/<row>")
 def store_value(row):
     """Stores a row of the table of values."""

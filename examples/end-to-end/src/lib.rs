@@ -4,6 +4,7 @@
 mod flask;
 mod nginx;
 mod server;
+mod site;
 mod stores;
 mod storm;
 mod visitor;
@@ -11,6 +12,7 @@ mod visitor;
 pub use flask::{Flask, Python};
 pub use nginx::Nginx;
 pub use server::Server;
+pub use site::FlaskSite;
 pub use stores::Stores;
 pub use storm::{Report, storm};
 pub use visitor::{Answer, Visitor};

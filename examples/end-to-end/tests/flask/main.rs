@@ -1,6 +1,8 @@
 //! One live session in Flask and in Rust: the real Flask-Session on gunicorn beside the probe on axum, on each backend.
 
 mod damage;
+mod overlaps;
+mod request;
 mod sessions;
 mod site;
 
@@ -86,7 +88,20 @@ fn trials_on(shared: &Shared) -> Vec<Trial> {
     trials.extend(trials![
         damage::what_is_no_session_is_nobody_and_stays_as_it_is,
         damage::ids_of_other_lengths_are_ids,
+        overlaps::what_flask_writes_meanwhile_is_kept,
+        overlaps::what_flask_ends_meanwhile_stays_dead,
+        overlaps::no_write_of_flask_is_lost_beside_writes_of_rust,
+        overlaps::a_late_write_of_flask_overwrites_what_rust_did,
     ]);
+    trials.extend(match shared.backend.name.as_str() {
+        "redis-by-default" => {
+            trials![overlaps::by_default_a_late_read_of_flask_overwrites_what_rust_did]
+        }
+        _ => trials![
+            overlaps::a_request_of_flask_that_only_reads_undoes_nothing,
+            overlaps::no_write_of_rust_is_lost_beside_reads_of_flask,
+        ],
+    });
     if shared.backend.format != Format::PythonJson {
         trials.extend(trials![damage::sessions_in_the_other_format_are_read_too]);
     }

@@ -4,7 +4,10 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
+use anysession::{Config, Session};
 use end_to_end::{Flask, Python, Result, Server, Visitor};
+
+use crate::request::Requests;
 
 /// How sessions are written down there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +90,15 @@ impl Backend {
         self.flask_only(name, value)
     }
 
+    /// What the Rust probe reads in its environment.
+    fn config(&self) -> Result<Option<Config>> {
+        let pairs = |variables: &Vec<(String, String)>| {
+            let pairs = variables.iter().map(|(name, value)| (key_of(name), value));
+            Config::from_pairs(pairs)
+        };
+        Ok(self.rust.as_ref().map(pairs).transpose()?)
+    }
+
     /// One that only Flask has.
     #[must_use]
     pub(crate) fn flask_only(mut self, name: &str, value: &str) -> Self {
@@ -95,11 +107,19 @@ impl Backend {
     }
 }
 
+/// What a variable is called in a configuration that comes in pairs.
+fn key_of(variable: &str) -> String {
+    match variable {
+        "PERMANENT_SESSION_LIFETIME" => "lifetime".to_owned(),
+        _ => variable.trim_start_matches("SESSION_").to_lowercase(),
+    }
+}
+
 /// A Flask probe and a Rust one on the same sessions.
-#[derive(Debug)]
 pub(crate) struct Site {
     flask: Flask,
     rust: Option<Server>,
+    requests: Option<Requests>,
     pub(crate) format: Format,
 }
 
@@ -114,6 +134,7 @@ impl Site {
             rust: (backend.rust.clone())
                 .map(|variables| Server::start("probe-axum", variables))
                 .transpose()?,
+            requests: (backend.config()?).map(Requests::connect).transpose()?,
             format: backend.format,
         })
     }
@@ -138,6 +159,18 @@ impl Site {
     pub(crate) fn both_ways(&self) -> [[&str; 2]; 2] {
         let [flask, rust] = self.sides();
         [[flask, rust], [rust, flask]]
+    }
+
+    /// Rust's side without a server: see [`Requests`].
+    pub(crate) fn requests(&self) -> Result<&Requests> {
+        Ok(self.requests.as_ref().ok_or("Flask is alone here")?)
+    }
+
+    /// A whole request of Rust's.
+    pub(crate) fn request(&self, cookie: &str, handle: impl FnOnce(&Session) -> Result) -> Result {
+        let request = self.requests()?.begin(cookie)?;
+        handle(&request.session)?;
+        request.end().map(drop)
     }
 
     /// What the store holds for a cookie, in hexadecimal; `-` for nothing.
@@ -202,6 +235,12 @@ impl Gate {
     /// What the request asks for.
     pub(crate) fn query(&self) -> Result<String> {
         Ok(format!("gate={}", self.0.local_addr()?.port()))
+    }
+
+    /// Nobody need wait for the request any more: it was answered, whether it has come by here or not.
+    pub(crate) fn give_up(&self) -> Result {
+        TcpStream::connect(self.0.local_addr()?)?;
+        Ok(())
     }
 
     /// Waits until the request is there. It goes on when what this returns is dropped.

@@ -3,6 +3,7 @@
 //! Changes are operations by key, so that they can be carried out again on a newer record when another request was
 //! faster.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,8 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 
 use crate::error::Error;
-use crate::payload::{Draft, EMPTY, Edit, Pair, Payload};
+use crate::layout::Layout;
+use crate::payload::{Draft, Edit, Pair, Payload};
 
 /// Computes a key's new value from the one that it has: encoded bytes in and out, `None` for an absent value.
 pub(crate) type Update = Arc<dyn Fn(Option<&[u8]>) -> Result<Option<Vec<u8>>, Error> + Send + Sync>;
@@ -164,14 +166,17 @@ impl Changes {
     /// What the data becomes, on the record that the values were computed from.
     pub(crate) fn applied(&self, base: &Payload) -> Payload {
         match self.touches_data() {
-            true => self.draft(base).into(),
+            true => self.draft(base, Layout::Native).into(),
             false => base.clone(),
         }
     }
 
-    /// The same, ready to be stored.
-    pub(crate) fn draft(&self, base: &Payload) -> Draft {
-        let base = if self.clear { &EMPTY } else { base };
+    /// The same, ready to be stored in this layout.
+    pub(crate) fn draft(&self, base: &Payload, layout: Layout) -> Draft {
+        let base = match self.clear {
+            true => layout.cleared(base),
+            false => Cow::Borrowed(base),
+        };
         base.edited(self.ops.iter().filter(|op| !op.superseded).map(Op::edit))
     }
 

@@ -87,6 +87,8 @@ enum Awaiting {
     Update { deadline_moved: bool },
     WriteOwn,
     Replace,
+    Bury,
+    MarkDestroyed(StoreKey),
     Destroy,
     Withdraw(Next),
 }
@@ -197,6 +199,14 @@ impl Commit {
                 }
                 Ok(self.finish_with_own())
             }
+            // Here the tombstone has a place of its own, and it tells whether somebody was faster to end the session.
+            (Awaiting::Replace, Reply::Deleted(Deletion::Done)) => self.bury(),
+            (Awaiting::Bury, Reply::Put(Write::Done(_))) => Ok(self.finish_with_own()),
+            (Awaiting::Bury, Reply::Put(Write::Conflict)) => self.gone(),
+            (Awaiting::MarkDestroyed(_), Reply::Put(Write::Done(_))) => {
+                Ok(Step::Finished(End::Over))
+            }
+            (Awaiting::MarkDestroyed(key), Reply::Put(Write::Conflict)) => self.load(key),
             (Awaiting::Destroy, Reply::Deleted(Deletion::Done)) => {
                 Ok(Step::Finished(End::Destroyed))
             }
@@ -206,7 +216,9 @@ impl Commit {
                 Ok(Step::Finished(End::Destroyed))
             }
             (Awaiting::Update { .. } | Awaiting::Replace, Reply::Put(Write::Conflict))
-            | (Awaiting::Destroy, Reply::Deleted(Deletion::Conflict)) => self.load_again(),
+            | (Awaiting::Replace | Awaiting::Destroy, Reply::Deleted(Deletion::Conflict)) => {
+                self.load_again()
+            }
             (Awaiting::Withdraw(next), Reply::Deleted(_)) => match next {
                 Next::Finish => Ok(Step::Finished(End::Over)),
                 Next::Load(key) => self.load(key),
@@ -254,7 +266,7 @@ impl Commit {
         matches!(
             (&self.awaiting, reply),
             (
-                Awaiting::Update { .. } | Awaiting::Replace,
+                Awaiting::Update { .. } | Awaiting::Replace | Awaiting::Bury,
                 Reply::Put(Write::Done(_))
             ) | (Awaiting::Destroy, Reply::Deleted(Deletion::Done))
         )

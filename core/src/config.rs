@@ -4,15 +4,20 @@ mod builder;
 mod duration;
 mod env;
 mod error;
+mod flask;
 mod key;
 mod table;
 mod value;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
 use crate::cookie::Cookie;
 use crate::driver::Location;
+use crate::flask::{Flask, Signer};
+use crate::id::SessionId;
+use crate::layout::Layout;
 
 pub use builder::{ConfigBuilder, Preset};
 pub use error::ConfigError;
@@ -41,6 +46,24 @@ pub(crate) use key::{ConfigKey, Naming};
 /// | `cookie.same_site` | `SESSION_COOKIE_SAME_SITE` | `lax` | `lax`, `strict` or `none`: see [`SameSite`](crate::SameSite) |
 /// | `cookie.partitioned` | `SESSION_COOKIE_PARTITIONED` | `false` | one cookie for each site that embeds this one (CHIPS) |
 /// | `cookie.prefix` | `SESSION_COOKIE_PREFIX` | `auto` | `auto`, `host`, `secure` or `none`: see [`CookiePrefix`](crate::CookiePrefix) |
+///
+/// | `layout` | `SESSION_LAYOUT` | `native` | `flask` shares the sessions with a Flask application: see [`flask`](crate::flask) |
+///
+/// With `layout = flask` there are these too, the variables are called as Flask calls them, and what is not said is by
+/// Flask's defaults:
+///
+/// | key | variable | default | meaning |
+/// | --- | --- | --- | --- |
+/// | `type` | `SESSION_TYPE` | by the url's scheme | `redis`, `filesystem`, `cachelib` or `sqlalchemy` |
+/// | `lifetime` | `PERMANENT_SESSION_LIFETIME` | `31d` | as above |
+/// | `permanent` | `SESSION_PERMANENT` | `true` | as above; the cookie has `Expires` |
+/// | `cookie.http_only`, `cookie.same_site` | `SESSION_COOKIE_HTTPONLY`, `SESSION_COOKIE_SAMESITE` | `true`, none | as above |
+/// | `key_prefix` | `SESSION_KEY_PREFIX` | `session:` | what stands before the id in the store |
+/// | `serialization_format` | `SESSION_SERIALIZATION_FORMAT` | `msgpack` | or `json` |
+/// | `use_signer` | `SESSION_USE_SIGNER` | `false` | whether the id in the cookie is signed, with `secret_key` |
+/// | `secret_key` | `SECRET_KEY` | none | Flask's; only for `use_signer` |
+/// | `sqlalchemy_table`, `sqlalchemy_schema` | `SESSION_SQLALCHEMY_TABLE`, `SESSION_SQLALCHEMY_SCHEMA` | `sessions`, none | the table |
+/// | `file_dir` | `SESSION_FILE_DIR` | `flask_session` | another name of `url` |
 ///
 /// As text, a duration is `31d`, `12h`, `30m`, `90s`, `2w`, a sum such as `1h30m`, or whole seconds, from 1 second to
 /// 100 years; a size is in bytes or has the unit `KiB` or `MiB`; a boolean is true/false, 1/0, yes/no or on/off. White
@@ -95,12 +118,28 @@ pub struct Config {
     absolute_lifetime: Option<Duration>,
     size_limit: usize,
     cookie: Cookie,
+    flask: Option<Flask>,
+    signer: Option<Signer>,
 }
 
 impl Config {
     /// Starts from the defaults.
     pub fn builder() -> ConfigBuilder {
         ConfigBuilder::default()
+    }
+
+    /// Starts from the defaults of Flask-Session, to share live sessions with a Flask application; see
+    /// [`flask`](crate::flask). The environment, which `with_env` reads, may then call things as Flask does.
+    ///
+    /// ```
+    /// use anysession::Config;
+    ///
+    /// let config = Config::flask().url("redis://localhost:6379/0").with_env()?.build()?;
+    /// assert_eq!(config.cookie().name(), "session");
+    /// # Ok::<(), anysession::ConfigError>(())
+    /// ```
+    pub fn flask() -> ConfigBuilder {
+        ConfigBuilder::default().flask(Flask::default())
     }
 
     /// Reads pairs of key and value, with the keys of the table above; `cookie_name` is taken for `cookie.name`.
@@ -165,6 +204,34 @@ impl Config {
     pub fn cookie(&self) -> &Cookie {
         &self.cookie
     }
+
+    /// How the Flask application is configured that shares the sessions, if one does.
+    pub fn as_flask(&self) -> Option<&Flask> {
+        self.flask.as_ref()
+    }
+
+    pub(crate) fn layout(&self) -> Layout {
+        match &self.flask {
+            None => Layout::Native,
+            Some(flask) => Layout::Flask(flask.format),
+        }
+    }
+
+    /// The id in a cookie's value.
+    pub(crate) fn read_id(&self, value: &[u8]) -> Option<SessionId> {
+        match &self.signer {
+            None => self.layout().read_id(value),
+            Some(signer) => self.layout().read_id(signer.unsign(value)?),
+        }
+    }
+
+    /// The value of a cookie that carries this id.
+    pub(crate) fn cookie_value<'i>(&self, id: &'i SessionId) -> Cow<'i, str> {
+        match &self.signer {
+            None => Cow::Borrowed(id.expose_to_cookie()),
+            Some(signer) => Cow::Owned(signer.sign(id.expose_to_cookie())),
+        }
+    }
 }
 
 impl Default for Config {
@@ -196,7 +263,11 @@ impl fmt::Display for Config {
             f,
             " size_limit={} cookie=\"{name}{attributes}\"",
             self.size_limit
-        )
+        )?;
+        match &self.flask {
+            Some(flask) => write!(f, " layout={flask:?}"),
+            None => Ok(()),
+        }
     }
 }
 

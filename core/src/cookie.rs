@@ -1,5 +1,6 @@
 //! The session's cookie: its name and attributes, checked once and then written and read without a second look.
 
+mod date;
 mod read;
 mod rules;
 
@@ -7,7 +8,9 @@ use std::fmt;
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use crate::clock::Clock;
 use crate::config::{ConfigError, Naming};
+use date::HttpDate;
 
 /// Browsers keep no cookie longer than 400 days (RFC 6265bis, 5.6.2): 34,560,000 seconds.
 const MAX_AGE_LIMIT: u64 = 400 * 24 * 60 * 60;
@@ -33,6 +36,7 @@ pub struct Cookie {
     attributes: Box<str>,
     removal: Box<str>,
     secure: bool,
+    lasting: Lasting,
 }
 
 impl Cookie {
@@ -56,6 +60,7 @@ impl Cookie {
             attributes: attributes.into(),
             removal: removal.into(),
             secure: settings.secure,
+            lasting: settings.lasting,
         })
     }
 
@@ -63,7 +68,7 @@ impl Cookie {
     /// outlive the session, and cut to 400 days; without it the cookie ends with the browser.
     ///
     /// `value` has to consist of cookie octets (RFC 6265bis, 4.1.1), as the text of an id does: it is not escaped.
-    pub(crate) fn set(&self, value: &str, max_age: Option<Duration>) -> String {
+    pub(crate) fn set(&self, value: &str, max_age: Option<Duration>, clock: &dyn Clock) -> String {
         debug_assert!(value.bytes().all(is_cookie_octet));
         const MAX_AGE: &str = "; Max-Age=34560000";
         let length = self.name.len() + 1 + value.len() + MAX_AGE.len() + self.attributes.len();
@@ -74,7 +79,13 @@ impl Cookie {
         if let Some(max_age) = max_age {
             let seconds = max_age.as_secs().min(MAX_AGE_LIMIT);
             // Writing to a String cannot fail.
-            let _ = write!(header, "; Max-Age={seconds}");
+            let _ = match self.lasting {
+                Lasting::MaxAge => write!(header, "; Max-Age={seconds}"),
+                Lasting::Expires => {
+                    let end = HttpDate(clock.now() + Duration::from_secs(seconds));
+                    write!(header, "; Expires={end}")
+                }
+            };
         }
         header.push_str(&self.attributes);
         header
@@ -150,9 +161,61 @@ pub(crate) struct Settings {
     pub(crate) path: String,
     pub(crate) secure: bool,
     pub(crate) http_only: bool,
-    pub(crate) same_site: SameSite,
+    /// `None`: it is not written, and each browser takes that for what it likes.
+    pub(crate) same_site: Option<SameSite>,
     pub(crate) partitioned: bool,
     pub(crate) prefix: CookiePrefix,
+    pub(crate) lasting: Lasting,
+}
+
+/// How a cookie says that it outlives the browser.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lasting {
+    MaxAge,
+    Expires,
+}
+
+/// What is said about the cookie; the rest is by default.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Choices {
+    pub(crate) name: Option<String>,
+    pub(crate) domain: Option<Option<String>>,
+    pub(crate) path: Option<String>,
+    pub(crate) secure: Option<bool>,
+    pub(crate) http_only: Option<bool>,
+    pub(crate) same_site: Option<SameSite>,
+    pub(crate) partitioned: Option<bool>,
+    pub(crate) prefix: Option<CookiePrefix>,
+}
+
+impl Choices {
+    pub(crate) fn or(self, defaults: Settings) -> Settings {
+        Settings {
+            name: self.name.unwrap_or(defaults.name),
+            domain: self.domain.unwrap_or(defaults.domain),
+            path: self.path.unwrap_or(defaults.path),
+            secure: self.secure.unwrap_or(defaults.secure),
+            http_only: self.http_only.unwrap_or(defaults.http_only),
+            same_site: self.same_site.or(defaults.same_site),
+            partitioned: self.partitioned.unwrap_or(defaults.partitioned),
+            prefix: self.prefix.unwrap_or(defaults.prefix),
+            lasting: defaults.lasting,
+        }
+    }
+}
+
+impl Settings {
+    /// What Flask sends, so that both applications set one and the same cookie.
+    pub(crate) fn flask() -> Self {
+        Settings {
+            name: "session".to_owned(),
+            secure: false,
+            same_site: None,
+            prefix: CookiePrefix::None,
+            lasting: Lasting::Expires,
+            ..Settings::default()
+        }
+    }
 }
 
 /// NIST SP 800-63B-4 5.1.1: only over HTTPS, for the fewest hosts, not readable by scripts. The name tells nothing about
@@ -165,9 +228,10 @@ impl Default for Settings {
             path: "/".to_owned(),
             secure: true,
             http_only: true,
-            same_site: SameSite::default(),
+            same_site: Some(SameSite::default()),
             partitioned: false,
             prefix: CookiePrefix::default(),
+            lasting: Lasting::MaxAge,
         }
     }
 }
@@ -184,8 +248,10 @@ fn attributes(settings: &Settings) -> String {
     if settings.http_only {
         text.push_str("; HttpOnly");
     }
-    text.push_str("; SameSite=");
-    text.push_str(settings.same_site.as_str());
+    if let Some(same_site) = settings.same_site {
+        text.push_str("; SameSite=");
+        text.push_str(same_site.as_str());
+    }
     if settings.partitioned {
         text.push_str("; Partitioned");
     }

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use crate::flask::Flask;
 use crate::store::Store;
 
 /// Opens one kind of store. Every store crate exports one as a `const DRIVER`.
@@ -16,6 +17,8 @@ pub struct Driver {
     pub schemes: &'static [&'static str],
     /// Opens the store at a location.
     pub connect: fn(Location) -> Connecting,
+    /// Opens it in the layout that is [shared with Flask](crate::flask), if it has one.
+    pub connect_flask: Option<fn(Location, Flask) -> Connecting>,
 }
 
 /// A store that is being opened.
@@ -189,6 +192,14 @@ pub enum ConnectError {
         option: String,
         /// What was expected.
         expected: String,
+    },
+    /// The configuration shares its sessions with Flask, and this store cannot.
+    #[error(
+        "the {driver} store has no layout that could be shared with Flask: use redis, filesystem, sqlite, postgres or mysql"
+    )]
+    NoFlask {
+        /// The driver.
+        driver: &'static str,
     },
     /// The driver could not open the store.
     #[error("the {driver} store could not be opened")]

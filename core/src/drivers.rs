@@ -63,7 +63,15 @@ impl Drivers {
                 });
             }
         };
-        (driver.connect)(location).await
+        match config.as_flask() {
+            None => (driver.connect)(location).await,
+            Some(flask) => match driver.connect_flask {
+                Some(connect) => connect(location, flask.clone()).await,
+                None => Err(ConnectError::NoFlask {
+                    driver: driver.name,
+                }),
+            },
+        }
     }
 
     fn find(

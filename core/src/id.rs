@@ -1,6 +1,8 @@
 //! The cookie's secret, and the key under which a store knows it. This is the only file that asks for randomness.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -15,7 +17,18 @@ pub(crate) const ENCODED_LEN: usize = 43;
 /// the [`StoreKey`] made from it.
 #[derive(Clone, PartialEq, Eq)]
 #[cfg_attr(test, derive(Hash))]
-pub(crate) struct SessionId([u8; ENCODED_LEN]);
+pub(crate) struct SessionId(Text);
+
+#[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(test, derive(Hash))]
+enum Text {
+    Ours([u8; ENCODED_LEN]),
+    /// Of another length: made by Flask.
+    Other(Arc<[u8]>),
+}
+
+/// A longer id does not fit into the column that Flask-Session keeps it in.
+const LONGEST: usize = 255;
 
 impl SessionId {
     /// Takes a new id from `random`.
@@ -25,24 +38,37 @@ impl SessionId {
         let mut encoded = [0; ENCODED_LEN];
         let written = URL_SAFE_NO_PAD.encode_slice(bits, &mut encoded);
         debug_assert!(matches!(written, Ok(ENCODED_LEN)));
-        Ok(SessionId(encoded))
+        Ok(SessionId(Text::Ours(encoded)))
     }
 
     /// Reads an id from a cookie's value. Only the length is judged here: what is not one of our ids hashes to a key
     /// that no store holds.
     pub(crate) fn from_cookie(value: &[u8]) -> Option<Self> {
-        value.try_into().ok().map(SessionId)
+        value.try_into().ok().map(|id| SessionId(Text::Ours(id)))
+    }
+
+    /// Reads an id that Flask may have made. Its length depends on Flask's configuration and version; it becomes part
+    /// of a key, so it must consist of characters that need no escape anywhere.
+    pub(crate) fn from_flask_cookie(value: &[u8]) -> Option<Self> {
+        let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(byte);
+        if value.is_empty() || value.len() > LONGEST || !value.iter().all(plain) {
+            return None;
+        }
+        Self::from_cookie(value).or_else(|| Some(SessionId(Text::Other(value.into()))))
     }
 
     /// The text that goes into the `Set-Cookie` header, and nowhere else.
     pub(crate) fn expose_to_cookie(&self) -> &str {
-        // An id that is written to a cookie was made by `generate`, so it is ASCII.
-        std::str::from_utf8(&self.0).unwrap_or_default()
+        // An id that is written to a cookie was made by `generate` or read as one of Flask's, so it is ASCII.
+        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
     }
 
     /// What the store key is made from.
     pub(crate) fn as_bytes(&self) -> &[u8] {
-        &self.0
+        match &self.0 {
+            Text::Ours(id) => id,
+            Text::Other(id) => id,
+        }
     }
 }
 
@@ -56,29 +82,63 @@ impl fmt::Debug for SessionId {
 ///
 /// A store that leaks its keys does not leak sessions, and the time of a look-up tells nothing about an id.
 /// `Display` and `Debug` print it in hexadecimal.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct StoreKey([u8; 32]);
+///
+/// In the layout that is shared with Flask ([`Config::flask`](crate::Config::flask)) a session lies under its id itself,
+/// since Flask looks for it there. Such a key is a secret too: it prints as the hash of the id.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StoreKey(Name);
+
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Name {
+    Digest([u8; 32]),
+    Plain(Arc<str>),
+}
 
 impl StoreKey {
     pub(crate) fn from_digest(digest: [u8; 32]) -> Self {
-        StoreKey(digest)
+        StoreKey(Name::Digest(digest))
+    }
+
+    pub(crate) fn from_plain(id: &str) -> Self {
+        StoreKey(Name::Plain(id.into()))
     }
 
     /// A key from the bytes that [`as_bytes`](Self::as_bytes) gave, as a store reads them back from its index;
     /// `None` if these cannot be a key.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        bytes.try_into().ok().map(StoreKey)
+        bytes.try_into().ok().map(StoreKey::from_digest)
     }
 
     /// The bytes to store it by. They are spread evenly, so any eight of them make a good hash.
+    ///
+    /// Of a [plain](Self::plain) key it is the id: only a store of Flask's layout meets one.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+        match &self.0 {
+            Name::Digest(digest) => digest,
+            Name::Plain(id) => id.as_bytes(),
+        }
+    }
+
+    /// The id, if the session lies under the id itself. Only a store of Flask's layout asks for it, and never prints it.
+    pub fn plain(&self) -> Option<&str> {
+        match &self.0 {
+            Name::Digest(_) => None,
+            Name::Plain(id) => Some(id),
+        }
+    }
+
+    /// The hash, by which a key may be known outside of its store.
+    pub(crate) fn digest(&self) -> Cow<'_, [u8; 32]> {
+        match &self.0 {
+            Name::Digest(digest) => Cow::Borrowed(digest),
+            Name::Plain(id) => Cow::Owned(Sha256::digest(id.as_bytes()).into()),
+        }
     }
 
     /// A name for one session that can stand in a page or a URL: it cannot be turned back into the key or the id.
     pub(crate) fn handle(&self) -> String {
         let digest = Sha256::new_with_prefix(b"anysession handle")
-            .chain_update(self.0)
+            .chain_update(&*self.digest())
             .finalize();
         URL_SAFE_NO_PAD.encode(&digest[..16])
     }
@@ -91,7 +151,7 @@ impl StoreKey {
 
 impl fmt::Display for StoreKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        write_digits(f, &*self.digest())
     }
 }
 
@@ -105,10 +165,12 @@ pub(crate) struct ShortKey<'a>(&'a StoreKey);
 
 impl fmt::Display for ShortKey<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.0[..6]
-            .iter()
-            .try_for_each(|byte| write!(f, "{byte:02x}"))
+        write_digits(f, &self.0.digest()[..6])
     }
+}
+
+fn write_digits(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
+    bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
 }
 
 /// A source of cryptographically secure random bytes.
@@ -178,7 +240,7 @@ mod tests {
         for _ in 0..ids {
             let id = SessionId::generate(&OsRandom).unwrap();
             // The last character carries only four of its six bits.
-            id.0[..42]
+            id.as_bytes()[..42]
                 .iter()
                 .for_each(|&symbol| counts[usize::from(symbol)] += 1);
         }
@@ -202,7 +264,7 @@ mod tests {
     #[test]
     fn a_store_key_shares_no_text_with_its_id() {
         let id = SessionId::generate(&OsRandom).unwrap();
-        let key = crate::layout::store_key(&id);
+        let key = crate::layout::Layout::Native.store_key(&id);
         assert!(!key.to_string().contains(id.expose_to_cookie()));
         assert!(!key.handle().contains(&key.to_string()[..16]));
         assert_eq!(StoreKey::from_bytes(key.as_bytes()), Some(key));

@@ -43,6 +43,7 @@
 //! `loaded` at `TRACE`; `corrupt record` and what failed at `WARN`. `session` is the beginning of the store key, by which one
 //! session can be followed. There is no way to make it print an id.
 
+mod calendar;
 mod changes;
 mod cleanup;
 mod clock;
@@ -55,6 +56,7 @@ mod driver;
 mod drivers;
 mod error;
 mod flash;
+pub mod flask;
 mod guard;
 mod id;
 mod key;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::changes::Changes;
 use crate::clock::Timestamp;
+use crate::layout::Layout;
 use crate::payload::Payload;
 use crate::record::{Absence, Found, Live, Record};
 
@@ -22,6 +23,7 @@ pub(crate) struct Policy {
     pub(crate) absolute_lifetime: Option<Duration>,
     pub(crate) permanent: bool,
     pub(crate) size_limit: usize,
+    pub(crate) layout: Layout,
 }
 
 impl Policy {
@@ -37,7 +39,7 @@ impl Policy {
             permanent: None,
             user: None,
             signed_in: None,
-            data: Payload::empty(),
+            data: self.layout.new_data(self.permanent),
         }
     }
 
@@ -199,9 +201,10 @@ impl Wish {
     }
 
     /// Whether there would be something to store in a session that does not exist yet.
-    fn begins_a_session(&self) -> bool {
+    fn begins_a_session(&self, layout: Layout) -> bool {
         matches!(self.fate, Fate::LogIn(_))
-            || (self.changes.touches_data() && !self.changes.applied(&Payload::empty()).is_empty())
+            || (self.changes.touches_data()
+                && !layout.is_nothing(&self.changes.applied(&Payload::empty())))
     }
 }
 
@@ -241,7 +244,7 @@ pub(crate) fn plan(
     policy: &Policy,
 ) -> Plan {
     // Asked only where it matters: it computes what the session would hold.
-    let then_create = || outcome == Outcome::Succeeded && wish.begins_a_session();
+    let then_create = || outcome == Outcome::Succeeded && wish.begins_a_session(policy.layout);
     match (found, outcome) {
         (Found::Live(_) | Found::Replaced(_), _) if wish.destroy => Plan::Delete {
             then_create: then_create(),

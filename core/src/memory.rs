@@ -28,6 +28,7 @@ pub(crate) const DRIVER: Driver = Driver {
     name: NAME,
     schemes: &[NAME],
     connect: |location| Box::pin(ready(open(&location))),
+    connect_flask: None,
 };
 
 /// Keeps sessions in the memory of this process: for development, for tests, and for a server that runs alone and may
@@ -119,7 +120,7 @@ impl MemoryStore {
             self.room
                 .give_back(usize::from(shard.remove(key, &self.users)));
             if self.room.take() {
-                return Ok(Write::Done(shard.insert(*key, entry, &self.users)));
+                return Ok(Write::Done(shard.insert(key.clone(), entry, &self.users)));
             }
             drop(shard);
             if !self.make_room(now) {

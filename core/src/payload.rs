@@ -14,7 +14,7 @@ use bytes::Bytes;
 pub(crate) use edit::{Draft, Edit};
 pub(crate) use pair::{Pair, begin_pair};
 pub(crate) use walk::skip_one;
-use walk::{Pairs, map_header};
+use walk::{Pairs, is_whole, map_header};
 
 /// The map of a session that has no data.
 pub(crate) static EMPTY: Payload = Payload {
@@ -50,13 +50,28 @@ impl Payload {
         &self.buffer[self.start..]
     }
 
+    /// Takes the bytes of a map that may come from anybody: all of them, and every pair of it has to be whole.
+    pub(crate) fn whole(buffer: Bytes) -> Option<Self> {
+        is_whole(&buffer).then_some(Payload { buffer, start: 0 })
+    }
+
+    /// The map alone.
+    pub(crate) fn to_bytes(&self) -> Bytes {
+        self.buffer.slice(self.start..)
+    }
+
     /// How many bytes it takes in the store.
     pub(crate) fn size(&self) -> usize {
         self.buffer.len() - self.start
     }
 
+    /// How many pairs it has.
+    pub(crate) fn len(&self) -> usize {
+        map_header(self.as_bytes()).map_or(0, |(count, _)| count as usize)
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
-        map_header(self.as_bytes()).is_none_or(|(count, _)| count == 0)
+        self.len() == 0
     }
 
     /// The encoded value of a key.
@@ -65,6 +80,15 @@ impl Payload {
         let pair = Pairs::of(bytes).find(|pair| pair.key(bytes) == Some(key.as_bytes()))?;
         let value = self.start + pair.value.start..self.start + pair.value.end;
         Some(self.buffer.slice(value))
+    }
+
+    /// The keys that are text, and their encoded values.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        let bytes = self.as_bytes();
+        Pairs::of(bytes).filter_map(|pair| {
+            let key = std::str::from_utf8(pair.key(bytes)?).ok()?;
+            Some((key, &bytes[pair.value]))
+        })
     }
 
     /// The keys, in the order of their insertion; one that is not text is passed over.

@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::id::StoreKey;
+use crate::layout::{Decoded, Layout, Unreadable};
 use crate::payload::Payload;
 use crate::store::{Stored, Version};
-use crate::{layout, layout::Unreadable};
 
 /// A session as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(test, derive(Hash))]
 pub(crate) struct Record {
+    /// 1970 if the layout does not say it.
     pub(crate) created: Timestamp,
     /// When the data was last written. The session was seen then, or later.
     pub(crate) written: Timestamp,
@@ -68,6 +69,8 @@ pub(crate) enum Absence {
     /// The store knows nothing of the id.
     Unknown,
     Expired,
+    /// It was destroyed while its id was being replaced.
+    Destroyed,
     /// The request had a session, and it ended meanwhile.
     Ended,
     /// The entry cannot be read. It is neither overwritten nor deleted.
@@ -84,13 +87,14 @@ impl Found {
     /// The key of a session.
     pub(crate) fn key(&self) -> Option<StoreKey> {
         match self {
-            Found::Live(live) => Some(live.key),
+            Found::Live(live) => Some(live.key.clone()),
             Found::Nothing(_) | Found::Replaced(_) => None,
         }
     }
 
     /// Judges what a store answered. The store's own opinion about deadlines is not asked.
     pub(crate) fn judge(
+        layout: Layout,
         key: StoreKey,
         stored: Option<Stored>,
         now: Timestamp,
@@ -103,17 +107,17 @@ impl Found {
             return Found::Nothing(Absence::Expired);
         }
         let deadline = entry.deadline;
-        match layout::decode(&key, entry, size_limit) {
-            Ok(layout::Decoded::Record(record)) if record.ends <= now => {
-                Found::Nothing(Absence::Expired)
-            }
-            Ok(layout::Decoded::Record(record)) => Found::Live(Live {
+        match layout.decode(&key, entry, size_limit) {
+            Ok(Decoded::Record(record)) if record.ends <= now => Found::Nothing(Absence::Expired),
+            Ok(Decoded::Record(record)) => Found::Live(Live {
                 key,
                 version,
                 deadline,
                 record,
             }),
-            Ok(layout::Decoded::Tombstone(tombstone)) => Found::Replaced(tombstone),
+            Ok(Decoded::Tombstone(tombstone)) => Found::Replaced(tombstone),
+            Ok(Decoded::Nothing) => Found::Nothing(Absence::Unknown),
+            Ok(Decoded::Destroyed) => Found::Nothing(Absence::Destroyed),
             Err(why) => Found::Nothing(Absence::Unreadable(why)),
         }
     }

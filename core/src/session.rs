@@ -12,6 +12,7 @@ use crate::clock::Timestamp;
 use crate::commit::MAX_TRIES;
 use crate::error::Error;
 use crate::flash::{FLASHES, Flash, Flashes};
+use crate::flask::Format;
 use crate::key::{AsKey, KeyName};
 use crate::lifecycle::Fate;
 use crate::record::Found;
@@ -58,7 +59,9 @@ impl Session {
     pub fn get<T: DeserializeOwned>(&self, key: impl AsKey<T>) -> Result<Option<T>, Error> {
         let key = key.name();
         let bytes = self.state().view(key);
-        bytes.map(|bytes| decode(key, &bytes)).transpose()
+        bytes
+            .map(|bytes| decode(self.format(), key, &bytes))
+            .transpose()
     }
 
     /// Sets a key. If overlapping requests insert under one key, the one that is stored later wins; to change a value
@@ -70,7 +73,7 @@ impl Session {
     /// the configured size. Nothing is changed then.
     pub fn insert<T: Serialize>(&self, key: impl AsKey<T>, value: T) -> Result<(), Error> {
         let key = key.name();
-        let pair = encode_pair(key, &value)?;
+        let pair = encode_pair(self.format(), key, &value)?;
         let mut state = self.state();
         self.check_size(&state, key, pair.value())?;
         state.generation += 1;
@@ -94,13 +97,14 @@ impl Session {
         F: Fn(&mut T) + Send + Sync + 'static,
     {
         let key = key.name();
+        let format = self.format();
         let change = Arc::new(change);
         let update: Update = {
             let (key, change) = (key.to_owned(), change.clone());
-            Arc::new(move |old| Ok(Some(changed(&key, old, &*change)?.1)))
+            Arc::new(move |old| Ok(Some(changed(format, &key, old, &*change)?.1)))
         };
         let value = self.compute(key, &update, |old| {
-            let (value, bytes) = changed(key, old, &*change)?;
+            let (value, bytes) = changed(format, key, old, &*change)?;
             Ok((value, Some(bytes)))
         })?;
         Ok(value)
@@ -271,9 +275,11 @@ impl Session {
         self.insert(LABEL, label.into())
     }
 
-    /// When the session was begun, `None` if it is not stored yet.
+    /// When the session was begun, `None` if it is not stored yet, or shared with [Flask](crate::flask), which does not
+    /// say it.
     pub fn created(&self) -> Option<Timestamp> {
-        self.state().record().map(|record| record.created)
+        let created = self.state().record().map(|record| record.created);
+        created.filter(|created| *created > Timestamp::from_millis(0))
     }
 
     /// When the session was last seen before this request, exact to a tenth of its lifetime; `None` if it is not stored
@@ -326,17 +332,20 @@ impl Session {
         if !self.contains(FLASHES) {
             return Ok(flashes);
         }
+        let format = self.format();
         let taken = flashes.clone();
         let update: Update = Arc::new(move |old| {
             let waiting: Vec<Flash> =
-                old.map_or_else(|| Ok(Vec::new()), |old| decode(FLASHES, old))?;
+                old.map_or_else(|| Ok(Vec::new()), |old| decode(format, FLASHES, old))?;
             let mut waiting = waiting;
             taken.take(&mut waiting, category.as_deref());
             if waiting.is_empty() {
-                Ok(None)
-            } else {
-                encode(FLASHES, &waiting).map(Some)
+                return Ok(None);
             }
+            let pairs: Vec<_> = (waiting.iter())
+                .map(|flash| (&flash.category, &flash.message))
+                .collect();
+            encode(format, FLASHES, &pairs).map(Some)
         });
         self.compute(FLASHES, &update, |old| Ok(((), update(old)?)))?;
         Ok(flashes)
@@ -374,6 +383,10 @@ impl Session {
             Some(state) => state,
             None => unreachable!("a session exists only after it was loaded"),
         }
+    }
+
+    fn format(&self) -> Format {
+        self.0.shared.policy.layout.format()
     }
 
     fn changeable_id(&self, operation: &'static str) -> Result<MutexGuard<'_, State>, Error> {
@@ -448,12 +461,17 @@ impl State {
     }
 }
 
-fn changed<T>(key: &str, old: Option<&[u8]>, change: &dyn Fn(&mut T)) -> Result<(T, Vec<u8>), Error>
+fn changed<T>(
+    format: Format,
+    key: &str,
+    old: Option<&[u8]>,
+    change: &dyn Fn(&mut T),
+) -> Result<(T, Vec<u8>), Error>
 where
     T: Serialize + DeserializeOwned + Default,
 {
-    let mut value = old.map_or_else(|| Ok(T::default()), |old| decode(key, old))?;
+    let mut value = old.map_or_else(|| Ok(T::default()), |old| decode(format, key, old))?;
     change(&mut value);
-    let bytes = encode(key, &value)?;
+    let bytes = encode(format, key, &value)?;
     Ok((value, bytes))
 }

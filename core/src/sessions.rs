@@ -15,7 +15,7 @@ use crate::lifecycle::Policy;
 use crate::record::{Absence, Found};
 use crate::response::{HeaderText, ResponseHeaders};
 use crate::slot::{CookieDue, Slot, State};
-use crate::store::{Deletion, Store, Write};
+use crate::store::{Deletion, Store, StoreError, Stored, Write};
 
 /// The sessions of an application. Cheap to clone; an adapter holds one.
 ///
@@ -46,6 +46,7 @@ impl Sessions {
             absolute_lifetime: config.absolute_lifetime(),
             permanent: config.permanent(),
             size_limit: config.size_limit(),
+            layout: config.layout(),
         };
         let (clock, random) = (Arc::new(SystemClock), Arc::new(OsRandom));
         Sessions(Arc::new(Shared {
@@ -128,7 +129,7 @@ impl Shared {
             let reply = match step {
                 Ok(Step::Finished(end)) => return Ok(commit.done(end)),
                 Ok(Step::NewId) => Reply::NewId(SessionId::generate(&*self.random)?),
-                Ok(Step::Load(key)) => Reply::Loaded(self.store.load(&key).await?),
+                Ok(Step::Load(key)) => Reply::Loaded(self.load(&key).await?),
                 Ok(Step::Put(key, expect, entry)) => {
                     let write = self.store.put(&key, expect, entry, commit.now()).await?;
                     if write == Write::Conflict {
@@ -164,11 +165,20 @@ impl Shared {
         }
     }
 
+    /// What there is under a key, or what was left in another place when it went from there.
+    pub(crate) async fn load(&self, key: &StoreKey) -> Result<Option<Stored>, StoreError> {
+        let stored = self.store.load(key).await?;
+        match self.policy.layout.grave(key) {
+            Some(grave) if stored.is_none() => self.store.load(&grave).await,
+            _ => Ok(stored),
+        }
+    }
+
     pub(crate) fn headers(&self, state: &State) -> ResponseHeaders {
         let cookie = self.config.cookie();
         let set_cookie = match (&state.cookie, &state.id) {
             (CookieDue::Set(max_age), Some(id)) => {
-                Some(cookie.set(id.expose_to_cookie(), *max_age))
+                Some(cookie.set(&self.config.cookie_value(id), *max_age, &*self.clock))
             }
             (CookieDue::Remove, _) => Some(cookie.removal().to_owned()),
             _ => None,
@@ -214,6 +224,10 @@ impl Shared {
             Found::Nothing(Absence::Unreadable(Unreadable::Newer(format))) => tracing::warn!(
                 target: "anysession", %session, format,
                 "the record is of a newer format than this version reads; it is left as it is"
+            ),
+            Found::Nothing(Absence::Unreadable(Unreadable::Pickled)) => tracing::warn!(
+                target: "anysession", %session,
+                "the session was pickled by an old Flask-Session: it counts as none, and is left as it is"
             ),
             Found::Nothing(Absence::Unreadable(why)) => {
                 tracing::warn!(target: "anysession", %session, ?why, "corrupt record");

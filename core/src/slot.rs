@@ -7,7 +7,6 @@ use crate::clock::Timestamp;
 use crate::close::Close;
 use crate::error::Error;
 use crate::id::SessionId;
-use crate::layout;
 use crate::lifecycle::{Outcome, Wish};
 use crate::record::{Absence, Found, Record};
 use crate::session::Session;
@@ -51,7 +50,7 @@ impl Slot {
         }
         let mut free = 0;
         for value in self.0.shared.config.cookie().values(headers) {
-            match SessionId::from_cookie(value).map(Some) {
+            match self.0.shared.config.read_id(value).map(Some) {
                 None => claim.malformed = true,
                 Some(id) if claim.candidates[..free].contains(&id) => {}
                 Some(id) => {
@@ -181,9 +180,10 @@ impl Visit {
         });
         let mut id = None;
         for candidate in claim.candidates.iter().flatten() {
-            let key = layout::store_key(candidate);
-            let stored = shared.store.load(&key).await?;
-            let judged = Found::judge(key, stored, now, shared.policy.size_limit);
+            let key = shared.policy.layout.store_key(candidate);
+            let stored = shared.load(&key).await?;
+            let policy = &shared.policy;
+            let judged = Found::judge(policy.layout, key.clone(), stored, now, policy.size_limit);
             shared.tell_found(&key, &judged);
             match (&found, &judged) {
                 (_, Found::Live(_)) => {

@@ -117,12 +117,12 @@ impl Shared {
         let now = self.clock.now();
         let mut list = Vec::new();
         for key in self.store.keys_of_user(user).await? {
-            let stored = self.store.load(&key).await?;
-            let found = Found::judge(key, stored, now, self.policy.size_limit);
+            let stored = self.load(&key).await?;
+            let found = Found::judge(self.policy.layout, key, stored, now, self.policy.size_limit);
             if let Found::Live(live) = found
                 && live.record.user.as_deref() == Some(user)
             {
-                list.push(self.info(&live, current));
+                list.push(self.info(&live, current.clone()));
             }
         }
         list.sort_by_key(|info| std::cmp::Reverse((info.current, info.last_seen)));
@@ -136,11 +136,11 @@ impl Shared {
                 .record
                 .data
                 .find(LABEL)
-                .and_then(|label| decode(LABEL, &label).ok()),
+                .and_then(|label| decode(self.policy.layout.format(), LABEL, &label).ok()),
             created: live.record.created,
             last_seen: self.policy.last_seen(live),
             expires: live.deadline,
-            current: current == Some(live.key),
+            current: current == Some(live.key.clone()),
         }
     }
 
@@ -164,7 +164,7 @@ impl Shared {
         let mut failed = None;
         for _pass in 0..2 {
             for key in self.store.keys_of_user(&user).await? {
-                match self.revoke(key, user.clone(), spared).await {
+                match self.revoke(key, user.clone(), spared.clone()).await {
                     Ok(true) => ended += 1,
                     Ok(false) => {}
                     Err(error) => failed = failed.or(Some(error)),
@@ -177,8 +177,14 @@ impl Shared {
     /// The key under which a session is now, if its id was replaced since it was loaded.
     async fn newest(&self, mut key: StoreKey) -> Result<StoreKey, Error> {
         for _hop in 0..MAX_TRIES {
-            let stored = self.store.load(&key).await?;
-            match Found::judge(key, stored, self.clock.now(), self.policy.size_limit) {
+            let stored = self.load(&key).await?;
+            match Found::judge(
+                self.policy.layout,
+                key.clone(),
+                stored,
+                self.clock.now(),
+                self.policy.size_limit,
+            ) {
                 Found::Replaced(tombstone) => key = tombstone.successor,
                 Found::Live(_) | Found::Nothing(_) => break,
             }
@@ -192,7 +198,8 @@ impl Shared {
         user: Arc<str>,
         spared: Option<StoreKey>,
     ) -> Result<bool, Error> {
-        let (mut commit, first) = Commit::revoke(key, user, spared, self.clock.now(), self.policy);
+        let (mut commit, first) =
+            Commit::revoke(key.clone(), user, spared, self.clock.now(), self.policy);
         let ended = self.run(&mut commit, first).await? == Done::Destroyed;
         if ended {
             tracing::info!(target: "anysession", session = %key.short(), "destroyed: revoked");

@@ -17,6 +17,7 @@ pub const DRIVER: Driver = Driver {
     name: NAME,
     schemes: &["file"],
     connect: |location| Box::pin(connect(location)),
+    connect_flask: None,
 };
 
 async fn connect(location: Location) -> Result<Arc<dyn Store>, ConnectError> {

@@ -39,6 +39,7 @@ pub const DRIVER: Driver = Driver {
     name: NAME,
     schemes: SCHEMES,
     connect: |location| Box::pin(connect(location)),
+    connect_flask: None,
 };
 
 async fn connect(location: Location) -> Result<Arc<dyn Store>, ConnectError> {

@@ -72,32 +72,39 @@ impl Link {
         second: Option<(Call, Order)>,
         wait: Option<Duration>,
     ) -> Result<bool, Failure> {
-        let (second, order) = match second {
-            Some((second, order)) => (Some(second), order),
-            None => (None, Order::Any),
-        };
         match (self, second) {
-            (Link::Cluster(_), Some(second)) if order == Order::Matters => {
-                let changed = self.run_together(&[&first], wait).await?;
-                if changed {
-                    let indexed = self.run_together(&[&second], None).await;
-                    indexed.map_err(Failure::not_indexed)?;
-                }
-                Ok(changed)
+            // In a box: it is large, and all others would carry its room.
+            (Link::Cluster(_), Some((second, order))) => {
+                Box::pin(self.run_apart(&first, &second, order, wait)).await
             }
-            (Link::Cluster(_), Some(second)) => {
-                let (first, second) = ([&first], [&second]);
-                let (changed, indexed) = tokio::join!(
-                    self.run_together(&first, wait),
-                    self.run_together(&second, None)
-                );
-                let changed = changed?;
-                indexed.map_err(Failure::not_indexed)?;
-                Ok(changed)
-            }
-            (_, Some(second)) => self.run_together(&[&first, &second], wait).await,
+            (_, Some((second, _))) => self.run_together(&[&first, &second], wait).await,
             (_, None) => self.run_together(&[&first], wait).await,
         }
+    }
+
+    /// Runs scripts that may be for different servers.
+    async fn run_apart(
+        &self,
+        first: &Call,
+        second: &Call,
+        order: Order,
+        wait: Option<Duration>,
+    ) -> Result<bool, Failure> {
+        let (first, second) = ([first], [second]);
+        let writing = self.run_together(&first, wait);
+        let indexing = self.run_together(&second, None);
+        let (changed, indexed) = match order {
+            Order::Matters => match writing.await? {
+                true => (true, indexing.await),
+                false => return Ok(false),
+            },
+            Order::Any => {
+                let (changed, indexed) = tokio::join!(writing, indexing);
+                (changed?, indexed)
+            }
+        };
+        indexed.map_err(Failure::not_indexed)?;
+        Ok(changed)
     }
 
     /// Runs scripts on one server, in this order, and answers whether the first one changed something.
@@ -106,10 +113,8 @@ impl Link {
         // What a server does not know it has not run, nor anything that depends on it.
         if let Some(unknown) = answers.iter().position(is_unknown_script) {
             answers.truncate(unknown);
-            answers.extend(
-                self.attempt(&calls[unknown..], wait, Call::with_source)
-                    .await?,
-            );
+            let again = self.attempt(&calls[unknown..], wait, Call::with_source);
+            answers.extend(Box::pin(again).await?);
         }
         let mut answers = answers.into_iter();
         let mut next = || {
@@ -157,10 +162,11 @@ impl Link {
     async fn exchange(&self, key: &str, command: &Cmd) -> Result<Value, Failure> {
         let answer = match self {
             Link::Server(server) => server.send(command).await?,
-            Link::Manager(manager) => manager.clone().send_packed_command(command).await,
+            // In boxes: see `run`.
+            Link::Manager(manager) => Box::pin(manager.clone().send_packed_command(command)).await,
             Link::Cluster(cluster) => {
                 let route = RoutingInfo::SingleNode(master_of(key));
-                cluster.clone().route_command(command.clone(), route).await
+                Box::pin(cluster.clone().route_command(command.clone(), route)).await
             }
         };
         answer.map_err(|error| Failure::sending(&error))
@@ -171,17 +177,11 @@ impl Link {
         let answers = match self {
             Link::Server(server) => server.send_all(commands, 0, count).await?,
             Link::Manager(manager) => {
-                manager
-                    .clone()
-                    .send_packed_commands(commands, 0, count)
-                    .await
+                Box::pin(manager.clone().send_packed_commands(commands, 0, count)).await
             }
             Link::Cluster(cluster) => {
-                let route = master_of(key);
-                cluster
-                    .clone()
-                    .route_pipeline(commands.clone(), 0, count, route)
-                    .await
+                let (mut cluster, route) = (cluster.clone(), master_of(key));
+                Box::pin(cluster.route_pipeline(commands.clone(), 0, count, route)).await
             }
         };
         answers.map_err(|error| Failure::sending(&error))

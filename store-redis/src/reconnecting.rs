@@ -119,7 +119,7 @@ impl Reconnecting {
     }
 
     async fn connection(&self) -> Result<(u64, MultiplexedConnection), Failure> {
-        let (number, mut attempt) = {
+        let (number, attempt) = {
             let mut current = self.current();
             match current
                 .attempt
@@ -138,6 +138,15 @@ impl Reconnecting {
                 }
             }
         };
+        // In a box: every command would carry its room.
+        Box::pin(self.outcome_of(number, attempt)).await
+    }
+
+    async fn outcome_of(
+        &self,
+        number: u64,
+        mut attempt: watch::Receiver<Attempt>,
+    ) -> Result<(u64, MultiplexedConnection), Failure> {
         let connected = attempt.wait_for(Option::is_some).await;
         match connected.as_deref() {
             Ok(Some(Ok(connection))) => Ok((number, connection.clone())),

@@ -1,6 +1,7 @@
 //! The store: its verbs, each a script on one key.
 
 use std::fmt;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,24 +59,32 @@ impl RedisStore {
     /// A server that wants a password, or cannot be read, is found out by this and not by the first visitor.
     pub(crate) async fn probe(&self) -> Result<(), Failure> {
         let key = StoreKey::from_bytes(&[0; 32]).unwrap_or_else(|| unreachable!("32 bytes"));
-        self.within_patience(self.get(&key)).await.map(drop)
+        self.within_patience(pin!(self.get(&key))).await.map(drop)
     }
 
-    async fn bounded<T>(
+    /// What is one exchange with the server. On a connection of ours both its parts have limits: another timer for each
+    /// verb would cost as much as all the rest of the store.
+    async fn exchanged<T, Work>(
         &self,
         operation: &'static str,
-        work: impl Future<Output = Result<T, Failure>>,
-    ) -> Result<T, StoreError> {
-        let done = self.within_patience(work).await;
+        work: Pin<&mut Work>,
+    ) -> Result<T, StoreError>
+    where
+        Work: Future<Output = Result<T, Failure>>,
+    {
+        let done = match &self.0.link {
+            Link::Server(_) if is_in_runtime() => work.await,
+            _ => self.within_patience(work).await,
+        };
         done.map_err(|failure| failure.during(operation))
     }
 
-    /// The parts of a verb have limits of their own; this is the one that holds whatever the client does.
-    async fn within_patience<T>(
-        &self,
-        work: impl Future<Output = Result<T, Failure>>,
-    ) -> Result<T, Failure> {
-        if tokio::runtime::Handle::try_current().is_err() {
+    /// The limit that holds whatever the client does, and however many exchanges there are.
+    async fn within_patience<T, Work>(&self, work: Pin<&mut Work>) -> Result<T, Failure>
+    where
+        Work: Future<Output = Result<T, Failure>>,
+    {
+        if !is_in_runtime() {
             return Err(Failure::NoRuntime);
         }
         let options = &self.0.options;
@@ -152,10 +161,14 @@ impl RedisStore {
     }
 }
 
+fn is_in_runtime() -> bool {
+    tokio::runtime::Handle::try_current().is_ok()
+}
+
 #[async_trait]
 impl Store for RedisStore {
     async fn load(&self, key: &StoreKey) -> Result<Option<Stored>, StoreError> {
-        self.bounded("load", self.get(key)).await
+        self.exchanged("load", pin!(self.get(key))).await
     }
 
     async fn put(
@@ -165,7 +178,7 @@ impl Store for RedisStore {
         entry: Entry,
         now: Timestamp,
     ) -> Result<Write, StoreError> {
-        self.bounded("put", self.write(key, &expect, &entry, now))
+        self.exchanged("put", pin!(self.write(key, &expect, &entry, now)))
             .await
     }
 
@@ -184,7 +197,7 @@ impl Store for RedisStore {
         let touch = scripts::touch(names.record(key), &stamp.version, now, deadline);
         let indexed = (stamp.owner.as_ref())
             .map(|owner| (index::add(names, key, owner, deadline, now), Order::Any));
-        self.bounded("touch", link.run(touch, indexed, None))
+        self.exchanged("touch", pin!(link.run(touch, indexed, None)))
             .await?;
         Ok(())
     }
@@ -195,7 +208,8 @@ impl Store for RedisStore {
         };
         let (link, wait) = self.0.durable();
         let delete = scripts::delete(self.0.names.record(key), &stamp.version);
-        match self.bounded("delete", link.run(delete, None, wait)).await? {
+        let delete = pin!(link.run(delete, None, wait));
+        match self.exchanged("delete", delete).await? {
             true => Ok(Deletion::Done),
             false => Ok(Deletion::Conflict),
         }
@@ -203,7 +217,8 @@ impl Store for RedisStore {
 
     async fn keys_of_user(&self, user: &str) -> Result<Vec<StoreKey>, StoreError> {
         let listing = index::list(&self.0.link, &self.0.names, user);
-        self.bounded("keys_of_user", listing).await
+        let listed = self.within_patience(pin!(listing)).await;
+        listed.map_err(|failure| failure.during("keys_of_user"))
     }
 
     /// Redis removes them itself.

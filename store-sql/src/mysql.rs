@@ -42,6 +42,7 @@ pub const MYSQL: Driver = Driver {
     name: NAME,
     schemes: SCHEMES,
     connect: |location| Box::pin(async move { connect(&location).await.map(boxed) }),
+    connect_flask: None,
 };
 
 /// Sessions in a table of a MySQL or MariaDB database.

@@ -41,6 +41,7 @@ pub const POSTGRES: Driver = Driver {
     name: NAME,
     schemes: SCHEMES,
     connect: |location| Box::pin(async move { connect(&location).await.map(boxed) }),
+    connect_flask: None,
 };
 
 /// Sessions in a table of a PostgreSQL database.

@@ -41,6 +41,7 @@ pub const SQLITE: Driver = Driver {
     name: NAME,
     schemes: &["sqlite"],
     connect: |location| Box::pin(async move { connect(&location).await.map(boxed) }),
+    connect_flask: None,
 };
 
 /// Sessions in a SQLite file, which the processes of one machine may share, or in memory.

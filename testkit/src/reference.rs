@@ -66,7 +66,7 @@ impl Store for ReferenceStore {
             entry,
             version: version.clone(),
         };
-        state.entries.insert(*key, stored);
+        state.entries.insert(key.clone(), stored);
         Ok(Write::Done(version))
     }
 
@@ -104,7 +104,7 @@ impl Store for ReferenceStore {
         let keys = state.entries.iter();
         Ok(keys
             .filter(|(_, stored)| names_them(stored))
-            .map(|(key, _)| *key)
+            .map(|(key, _)| key.clone())
             .collect())
     }
 
@@ -112,7 +112,7 @@ impl Store for ReferenceStore {
         let mut state = self.lock();
         let expired: Vec<StoreKey> = (state.entries.iter())
             .filter(|(_, stored)| stored.entry.deadline <= before)
-            .map(|(key, _)| *key)
+            .map(|(key, _)| key.clone())
             .take(limit)
             .collect();
         for key in &expired {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::id::{OsRandom, StoreKey};
+use crate::layout::Layout;
 use crate::record::Live;
 use crate::store::Version;
 
@@ -13,6 +14,7 @@ const POLICY: Policy = Policy {
     absolute_lifetime: None,
     permanent: false,
     size_limit: 1 << 16,
+    layout: Layout::Native,
 };
 
 fn live() -> Live {

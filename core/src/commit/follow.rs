@@ -5,27 +5,29 @@ use std::sync::Arc;
 use super::{ANY_SIZE, Awaiting, Clause, Commit, End, MAX_TRIES, Next, Step, Task};
 use crate::error::Error;
 use crate::id::StoreKey;
+use crate::layout;
+use crate::lifecycle::Policy;
 use crate::payload::Payload;
-use crate::record::{Found, Tombstone};
-use crate::store::Stored;
+use crate::record::{Absence, Found, Tombstone};
+use crate::store::{Expect, Stored};
 
 impl Commit {
     pub(super) fn load_again(&mut self) -> Result<Step, Error> {
         match &self.target {
-            Some(target) => self.load(target.key),
+            Some(target) => self.load(target.key.clone()),
             None => self.begin_fresh(),
         }
     }
 
     pub(super) fn load(&mut self, key: StoreKey) -> Result<Step, Error> {
-        if self.spared == Some(key) {
+        if self.spared == Some(key.clone()) {
             return Ok(Step::Finished(End::Over));
         }
         if self.tries > 0 && !self.holds(Clause::ErrorWhenTriesRunOut) {
             return Ok(Step::Finished(End::Over));
         }
         self.count_try()?;
-        self.awaiting = Awaiting::Load(key);
+        self.awaiting = Awaiting::Load(key.clone());
         Ok(Step::Load(key))
     }
 
@@ -38,7 +40,10 @@ impl Commit {
     }
 
     pub(super) fn loaded(&mut self, key: StoreKey, stored: Option<Stored>) -> Result<Step, Error> {
-        match Found::judge(key, stored, self.now, ANY_SIZE) {
+        match Found::judge(self.policy.layout, key.clone(), stored, self.now, ANY_SIZE) {
+            Found::Nothing(Absence::Unknown) if self.task == Task::Destroy => {
+                self.mark_destroyed(key)
+            }
             Found::Nothing(_) => self.gone(),
             Found::Live(live) => {
                 if !self.accepts(live.record.user.as_ref()) {
@@ -104,13 +109,24 @@ impl Commit {
         if self.task == Task::Regenerate && self.holds(Clause::RegeneratedOnce) {
             // Somebody else has done it already; the data goes where the session is now.
             self.task = Task::Update;
-            return self.withdraw(Next::Load(tombstone.successor));
+            return self.withdraw(Next::Load(tombstone.successor.clone()));
         }
-        self.load(tombstone.successor)
+        self.load(tombstone.successor.clone())
+    }
+
+    /// A log-out that finds nothing may have come between the end of the old id and the word about the new one: whoever is
+    /// about to say it must find out.
+    fn mark_destroyed(&mut self, key: StoreKey) -> Result<Step, Error> {
+        let Some(grave) = self.policy.layout.grave(&key) else {
+            return self.gone();
+        };
+        let entry = layout::destroyed(Policy::tombstone_deadline(self.now));
+        self.awaiting = Awaiting::MarkDestroyed(key);
+        Ok(Step::Put(grave, Expect::Absent, entry))
     }
 
     /// The session was destroyed or revoked, has expired, or is another user's now: for this request it is over.
-    fn gone(&mut self) -> Result<Step, Error> {
+    pub(super) fn gone(&mut self) -> Result<Step, Error> {
         match self.task {
             Task::LogIn | Task::Create => self.begin_fresh(),
             Task::Update | Task::Regenerate => self.withdraw(Next::Finish),

@@ -1,6 +1,6 @@
 //! Each cell of the table of overlaps, on a commit alone: the store's answers are written down here.
 
-use crate::layout;
+use crate::layout::{Decoded, Layout};
 use crate::lifecycle::Wish;
 use crate::payload::Payload;
 use crate::record::Tombstone;
@@ -17,6 +17,7 @@ const POLICY: Policy = Policy {
     absolute_lifetime: None,
     permanent: false,
     size_limit: 64,
+    layout: Layout::Native,
 };
 
 /// The session's key when the request loaded it, and after it got a new id.
@@ -50,7 +51,7 @@ fn live(at: u8, version: u64, user: Option<&str>, pairs: &[(&str, u8)]) -> Live 
 
 fn stored(live: &Live) -> Option<Stored> {
     Some(Stored {
-        entry: layout::encode(&live.key, &live.record, live.deadline),
+        entry: Layout::Native.encode(&live.key, &live.record, live.deadline),
         version: live.version.clone(),
     })
 }
@@ -63,7 +64,7 @@ fn tombstone(user: Option<&str>) -> Option<Stored> {
         user: user.map(Into::into),
     };
     Some(Stored {
-        entry: layout::encode_tombstone(&key(OLD), &tombstone, NOON + POLICY.lifetime),
+        entry: Layout::Native.encode_tombstone(&key(OLD), &tombstone, NOON + POLICY.lifetime),
         version: Version::from(2),
     })
 }
@@ -105,7 +106,7 @@ impl Scripted {
             panic!("{:?} instead of a put", self.1)
         };
         assert_eq!(*key, expected);
-        let record = live_in(*key, entry.clone());
+        let record = live_in(key.clone(), entry.clone());
         assert_eq!(record.data, data(pairs), "the data that is written");
         self.answer(Reply::Put(Write::Done(Version::from(version))))
     }
@@ -117,7 +118,7 @@ impl Scripted {
     }
 
     fn own(&self) -> StoreKey {
-        self.0.own.as_ref().unwrap().key
+        self.0.own.as_ref().unwrap().key.clone()
     }
 
     fn replaces(self, at: u8, version: u64, write: Write) -> Self {
@@ -126,10 +127,10 @@ impl Scripted {
             panic!("{:?} instead of a tombstone", self.1)
         };
         assert_eq!(
-            (*to, expect),
+            (to.clone(), expect),
             (key(at), &Expect::Version(Version::from(version)))
         );
-        let Ok(layout::Decoded::Tombstone(tombstone)) = layout::decode(to, entry.clone(), 1 << 16)
+        let Ok(Decoded::Tombstone(tombstone)) = Layout::Native.decode(to, entry.clone(), 1 << 16)
         else {
             panic!("a record instead of a tombstone")
         };
@@ -175,7 +176,7 @@ impl Scripted {
         let Done::NewId { live, id } = self.ends() else {
             panic!("no new id")
         };
-        assert_eq!(live.key, layout::store_key(&id));
+        assert_eq!(live.key, Layout::Native.store_key(&id));
         assert_eq!(live.record.user.as_deref(), user);
         assert_eq!(live.record.data, data(pairs));
     }
@@ -189,8 +190,8 @@ impl Scripted {
 }
 
 fn live_in(key: StoreKey, entry: Entry) -> Record {
-    match layout::decode(&key, entry, 1 << 16) {
-        Ok(layout::Decoded::Record(record)) => record,
+    match Layout::Native.decode(&key, entry, 1 << 16) {
+        Ok(Decoded::Record(record)) => record,
         _ => panic!("no record"),
     }
 }

@@ -5,9 +5,8 @@ use crate::changes::Changes;
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::id::SessionId;
-use crate::layout;
 use crate::lifecycle::Policy;
-use crate::payload::{Draft, Payload};
+use crate::payload::Draft;
 use crate::record::{Record, Tombstone};
 use crate::store::{Expect, Write};
 
@@ -18,7 +17,7 @@ impl Commit {
             (Task::Update, Some(_)) => self.update(),
             (Task::Destroy, Some(target)) => {
                 self.awaiting = Awaiting::Destroy;
-                Ok(Step::Delete(target.key, target.version.clone()))
+                Ok(Step::Delete(target.key.clone(), target.version.clone()))
             }
             (Task::Update | Task::Destroy, None) => Ok(Step::Finished(End::Over)),
             (Task::Regenerate | Task::LogIn | Task::Create, _) => match &self.own {
@@ -44,12 +43,17 @@ impl Commit {
         } else if let Some(slid) = self.policy.slid_deadline(target, self.now) {
             target.deadline = slid;
         }
-        let entry = layout::seal(&target.key, &mut target.record, data, target.deadline);
+        let layout = self.policy.layout;
+        let entry = layout.seal(&target.key, &mut target.record, data, target.deadline);
+        if layout.ends_when_nothing() && layout.is_nothing(&target.record.data) {
+            self.awaiting = Awaiting::Destroy;
+            return Ok(Step::Delete(target.key.clone(), target.version.clone()));
+        }
         self.awaiting = Awaiting::Update {
             deadline_moved: target.deadline != before,
         };
         Ok(Step::Put(
-            target.key,
+            target.key.clone(),
             Expect::Version(target.version.clone()),
             entry,
         ))
@@ -62,7 +66,7 @@ impl Commit {
 
     pub(super) fn take_id(&mut self, id: SessionId) -> Result<Step, Error> {
         let record = self.policy.new_record(self.now);
-        let key = layout::store_key(&id);
+        let key = self.policy.layout.store_key(&id);
         self.own = Some(Box::new(Own {
             id,
             key,
@@ -85,10 +89,13 @@ impl Commit {
         let Some(own) = &mut self.own else {
             return self.new_id();
         };
-        let entry = layout::seal(&own.key, &mut record, data, deadline);
+        let entry = self
+            .policy
+            .layout
+            .seal(&own.key, &mut record, data, deadline);
         let expect = own.version.clone().map_or(Expect::Absent, Expect::Version);
         (own.record, own.deadline) = (record, deadline);
-        let key = own.key;
+        let key = own.key.clone();
         self.awaiting = Awaiting::WriteOwn;
         Ok(Step::Put(key, expect, entry))
     }
@@ -108,7 +115,8 @@ impl Commit {
                     None => !log_in.from_empty,
                 });
                 Record {
-                    data: continued.map_or_else(Payload::empty, |target| target.data.clone()),
+                    data: continued
+                        .map_or_else(|| fresh.data.clone(), |target| target.data.clone()),
                     lifetime: continued.and_then(|target| target.lifetime),
                     permanent: continued.and_then(|target| target.permanent),
                     user: Some(log_in.user.clone()),
@@ -144,24 +152,40 @@ impl Commit {
     }
 
     /// Turns the old record into a tombstone, if there is an old one. It must be as it was read, or a faster write
-    /// would be lost.
+    /// would be lost. Where the tombstone has another place, the old record goes first: so there is one who decides.
     fn replace(&mut self) -> Result<Step, Error> {
+        let Some(target) = self.target.as_ref().filter(|_| self.own.is_some()) else {
+            return Ok(self.finish_with_own());
+        };
+        if self.policy.layout.grave(&target.key).is_some() {
+            self.awaiting = Awaiting::Replace;
+            return Ok(Step::Delete(target.key.clone(), target.version.clone()));
+        }
+        self.bury()
+    }
+
+    /// Says where the session went.
+    pub(super) fn bury(&mut self) -> Result<Step, Error> {
         let (Some(own), Some(target)) = (&self.own, &self.target) else {
             return Ok(self.finish_with_own());
         };
+        let layout = self.policy.layout;
         let tombstone = Tombstone {
-            successor: own.key,
+            successor: own.key.clone(),
             replaced: self.now,
             user: target.record.user.clone(),
         };
         let deadline = Policy::tombstone_deadline(self.now);
-        let entry = layout::encode_tombstone(&target.key, &tombstone, deadline);
-        self.awaiting = Awaiting::Replace;
-        Ok(Step::Put(
-            target.key,
-            Expect::Version(target.version.clone()),
-            entry,
-        ))
+        let entry = layout.encode_tombstone(&target.key, &tombstone, deadline);
+        let (key, expect) = match layout.grave(&target.key) {
+            Some(grave) => (grave, Expect::Absent),
+            None => (target.key.clone(), Expect::Version(target.version.clone())),
+        };
+        self.awaiting = match expect {
+            Expect::Absent => Awaiting::Bury,
+            Expect::Version(_) => Awaiting::Replace,
+        };
+        Ok(Step::Put(key, expect, entry))
     }
 
     pub(super) fn finish_with_own(&self) -> Step {
@@ -179,7 +203,7 @@ fn change(
     policy: &Policy,
     now: Timestamp,
 ) -> Result<Draft, Error> {
-    let data = changes.draft(&record.data);
+    let data = changes.draft(&record.data, policy.layout);
     let (size, limit) = (data.size(), policy.size_limit);
     if size > limit {
         return Err(Error::TooLarge { size, limit });

@@ -5,8 +5,9 @@ use std::time::Duration;
 use super::error::ConfigError;
 use super::key::{ConfigKey, Naming};
 use super::value::{self, Value};
-use super::{Config, Url};
-use crate::cookie::{Cookie, CookiePrefix, SameSite, Settings};
+use super::{Config, Url, flask};
+use crate::cookie::{Choices, Cookie, CookiePrefix, SameSite, Settings};
+use crate::flask::{Flask, Signer};
 
 /// A configuration in the making; [`Config::builder`] starts one.
 ///
@@ -32,16 +33,29 @@ use crate::cookie::{Cookie, CookiePrefix, SameSite, Settings};
 #[must_use]
 pub struct ConfigBuilder {
     /// How the settings were called last, for the errors of `build`.
-    naming: Naming,
-    preset: Option<Preset>,
+    pub(super) naming: Naming,
+    pub(super) preset: Option<Preset>,
     store_type: Option<String>,
     url: Option<Url>,
-    permanent: bool,
+    permanent: Option<bool>,
     lifetime: Option<Duration>,
     /// The inner `None` is an explicit one, which a preset does not replace.
-    absolute_lifetime: Option<Option<Duration>>,
+    pub(super) absolute_lifetime: Option<Option<Duration>>,
     size_limit: Option<usize>,
-    cookie: Settings,
+    pub(super) cookie: Choices,
+    layout: Layout,
+    pub(super) flask: Flask,
+    pub(super) use_signer: bool,
+    /// A setting of Flask-Session's that was given, for the error if it means nothing.
+    of_flask: Option<ConfigKey>,
+}
+
+/// Which layout the sessions have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Layout {
+    #[default]
+    Native,
+    Flask,
 }
 
 impl ConfigBuilder {
@@ -60,7 +74,7 @@ impl ConfigBuilder {
     /// Whether the cookie outlives the browser. By default it does not (OWASP Session Management Cheat Sheet, Expire and
     /// Max-Age Attributes).
     pub fn permanent(mut self, permanent: bool) -> Self {
-        self.permanent = permanent;
+        self.permanent = Some(permanent);
         self
     }
 
@@ -91,51 +105,65 @@ impl ConfigBuilder {
 
     /// The cookie's name without its prefix, `id` by default.
     pub fn cookie_name(mut self, name: impl Into<String>) -> Self {
-        self.cookie.name = name.into();
+        self.cookie.name = Some(name.into());
         self
     }
 
     /// The host whose subdomains get the cookie too. By default none do, which is what ASVS 5.0 3.3.3 asks for.
     pub fn cookie_domain(mut self, domain: impl Into<String>) -> Self {
-        self.cookie.domain = Some(domain.into());
+        self.cookie.domain = Some(Some(domain.into()));
         self
     }
 
     /// The path under which URLs get the cookie, `/` by default. It does not keep other paths' scripts out.
     pub fn cookie_path(mut self, path: impl Into<String>) -> Self {
-        self.cookie.path = path.into();
+        self.cookie.path = Some(path.into());
         self
     }
 
     /// Whether only HTTPS carries the cookie, true by default. False is for development over plain HTTP.
     pub fn cookie_secure(mut self, secure: bool) -> Self {
-        self.cookie.secure = secure;
+        self.cookie.secure = Some(secure);
         self
     }
 
     /// Whether scripts are kept from reading the cookie, true by default.
     pub fn cookie_http_only(mut self, http_only: bool) -> Self {
-        self.cookie.http_only = http_only;
+        self.cookie.http_only = Some(http_only);
         self
     }
 
     /// Which requests from other sites carry the cookie.
     pub fn cookie_same_site(mut self, same_site: SameSite) -> Self {
-        self.cookie.same_site = same_site;
+        self.cookie.same_site = Some(same_site);
         self
     }
 
     /// Whether a browser keeps one cookie for each site that embeds this one (CHIPS), false by default. It goes with
     /// [`SameSite::None`].
     pub fn cookie_partitioned(mut self, partitioned: bool) -> Self {
-        self.cookie.partitioned = partitioned;
+        self.cookie.partitioned = Some(partitioned);
         self
     }
 
     /// The prefix that is added to the cookie's name.
     pub fn cookie_prefix(mut self, prefix: CookiePrefix) -> Self {
-        self.cookie.prefix = prefix;
+        self.cookie.prefix = Some(prefix);
         self
+    }
+
+    /// Shares the sessions with a Flask application that is configured like this; see [`flask`](crate::flask). What is not
+    /// set otherwise is then as in Flask: the cookie is `session`, without Secure and SameSite, and permanent.
+    pub fn flask(mut self, flask: Flask) -> Self {
+        self.layout = Layout::Flask;
+        self.use_signer = flask.secret_key.is_some();
+        self.flask = flask;
+        self
+    }
+
+    /// Whether the layout is Flask's, so that the environment may call things as Flask does.
+    pub(super) fn is_flask(&self) -> bool {
+        self.layout == Layout::Flask
     }
 
     /// Sets what these pairs of key and value name, with the keys of [`Config`]'s table. A key that is unknown or given
@@ -150,6 +178,21 @@ impl ConfigBuilder {
     /// Checks everything.
     pub fn build(self) -> Result<Config, ConfigError> {
         let naming = self.naming;
+        let flask = match self.layout {
+            Layout::Native => None,
+            Layout::Flask => Some(self.checked_flask()?),
+        };
+        if let (Layout::Native, Some(key)) = (self.layout, self.of_flask) {
+            return Err(ConfigError::refused(
+                naming,
+                key,
+                "…",
+                format!(
+                    "it is Flask-Session's; set {} to flask",
+                    naming.of(ConfigKey::Layout)
+                ),
+            ));
+        }
         if let Some(name) = &self.store_type {
             value::check_type(naming, name)?;
         }
@@ -166,14 +209,26 @@ impl ConfigBuilder {
         }
         let size_limit = self.size_limit.unwrap_or(DEFAULT_SIZE_LIMIT);
         value::check_size(naming, size_limit)?;
+        let cookie = match &flask {
+            None => self.cookie.or(Settings::default()),
+            Some(_) => self.cookie.or(Settings::flask()),
+        };
+        let (store_type, url) = match &flask {
+            None => (self.store_type, self.url),
+            Some(_) => flask::place(naming, self.store_type, self.url)?,
+        };
         Ok(Config {
-            store_type: self.store_type,
-            url: self.url,
-            permanent: self.permanent,
+            store_type,
+            url,
+            permanent: self.permanent.unwrap_or(flask.is_some()),
             lifetime,
             absolute_lifetime,
             size_limit,
-            cookie: Cookie::new(&self.cookie, naming)?,
+            cookie: Cookie::new(&cookie, naming)?,
+            signer: (flask.as_ref())
+                .and_then(|flask| flask.secret_key.as_deref())
+                .map(Signer::new),
+            flask,
         })
     }
 
@@ -212,10 +267,13 @@ impl ConfigBuilder {
     }
 
     fn set(&mut self, value: Value<'_>) -> Result<(), ConfigError> {
+        if value.key.is_of_flask() {
+            self.of_flask = Some(value.key);
+        }
         match value.key {
             ConfigKey::Type => self.store_type = value.optional().map(str::to_owned),
             ConfigKey::Url => self.url = value.optional().map(|url| Url(url.to_owned())),
-            ConfigKey::Permanent => self.permanent = value.boolean()?,
+            ConfigKey::Permanent => self.permanent = Some(value.boolean()?),
             ConfigKey::Lifetime => self.lifetime = Some(value.duration()?),
             ConfigKey::AbsoluteLifetime => {
                 self.absolute_lifetime = Some(value.optional_duration()?);
@@ -224,16 +282,26 @@ impl ConfigBuilder {
             ConfigKey::Preset => {
                 self.preset = value.optional().map(|_| value.preset()).transpose()?;
             }
-            ConfigKey::CookieName => self.cookie.name = value.text.to_owned(),
+            ConfigKey::CookieName => self.cookie.name = Some(value.text.to_owned()),
             ConfigKey::CookieDomain => {
-                self.cookie.domain = value.unless_none().map(str::to_owned);
+                self.cookie.domain = Some(value.unless_none().map(str::to_owned));
             }
-            ConfigKey::CookiePath => self.cookie.path = value.text.to_owned(),
-            ConfigKey::CookieSecure => self.cookie.secure = value.boolean()?,
-            ConfigKey::CookieHttpOnly => self.cookie.http_only = value.boolean()?,
-            ConfigKey::CookieSameSite => self.cookie.same_site = value.same_site()?,
-            ConfigKey::CookiePartitioned => self.cookie.partitioned = value.boolean()?,
-            ConfigKey::CookiePrefix => self.cookie.prefix = value.cookie_prefix()?,
+            ConfigKey::CookiePath => self.cookie.path = Some(value.text.to_owned()),
+            ConfigKey::CookieSecure => self.cookie.secure = Some(value.boolean()?),
+            ConfigKey::CookieHttpOnly => self.cookie.http_only = Some(value.boolean()?),
+            ConfigKey::CookieSameSite => self.cookie.same_site = Some(value.same_site()?),
+            ConfigKey::CookiePartitioned => self.cookie.partitioned = Some(value.boolean()?),
+            ConfigKey::CookiePrefix => self.cookie.prefix = Some(value.cookie_prefix()?),
+            ConfigKey::Layout => self.layout = value.layout()?,
+            ConfigKey::KeyPrefix => self.flask.key_prefix = value.text.to_owned(),
+            ConfigKey::SerializationFormat => self.flask.format = value.format()?,
+            ConfigKey::UseSigner => self.use_signer = value.boolean()?,
+            ConfigKey::SecretKey => self.flask.secret_key = value.optional().map(str::to_owned),
+            ConfigKey::SqlalchemyTable => self.flask.table = value.text.to_owned(),
+            ConfigKey::SqlalchemySchema => {
+                self.flask.schema = value.optional().map(str::to_owned);
+            }
+            ConfigKey::FileDir => self.url = value.optional().map(|dir| Url(dir.to_owned())),
         }
         Ok(())
     }

@@ -12,6 +12,12 @@ const PREFIX: &str = "SESSION_";
 /// in `SESSION_MANAGER`, so it is there in many a terminal.
 const FOREIGN: [&str; 1] = ["SESSION_MANAGER"];
 
+/// The one that says whether the others are called as Flask calls them.
+const LAYOUT: &str = "SESSION_LAYOUT";
+
+/// Variables of Flask that do not begin like ours.
+const OF_FLASK: [&str; 2] = ["PERMANENT_SESSION_LIFETIME", "SECRET_KEY"];
+
 impl ConfigBuilder {
     /// Sets what the process's environment names, as [`Config::from_env`](super::Config::from_env) does.
     pub fn with_env(self) -> Result<Self, ConfigError> {
@@ -27,14 +33,24 @@ impl ConfigBuilder {
         self,
         variables: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Self, ConfigError> {
+        let variables: Vec<_> = variables.into_iter().collect();
+        let layout = variables.iter().find(|(name, _)| name == LAYOUT);
+        let flask = layout.map_or(self.is_flask(), |(_, value)| {
+            value.eq_ignore_ascii_case("flask")
+        });
+        let (naming, others) = match flask {
+            false => (Naming::Variable, &[][..]),
+            true => (Naming::FlaskVariable, &OF_FLASK[..]),
+        };
         let mut ours = Vec::new();
         for (name, value) in variables {
             let name = name.to_string_lossy();
-            if !name.starts_with(PREFIX) || FOREIGN.contains(&name.as_ref()) {
+            let is_ours = name.starts_with(PREFIX) || others.contains(&name.as_ref());
+            if !is_ours || FOREIGN.contains(&name.as_ref()) {
                 continue;
             }
-            if Naming::Variable.find(&name).is_none() {
-                return Err(ConfigError::unknown(Naming::Variable, &name));
+            if naming.find(&name).is_none() {
+                return Err(ConfigError::unknown(naming, &name));
             }
             match value.into_string() {
                 Ok(value) => ours.push((name.into_owned(), value)),
@@ -45,7 +61,7 @@ impl ConfigBuilder {
                 }
             }
         }
-        self.with_texts(Naming::Variable, ours)
+        self.with_texts(naming, ours)
     }
 }
 
@@ -123,7 +139,6 @@ mod tests {
             "{error}"
         );
         assert!(error.contains("SESSION_TYPE, SESSION_URL, "), "{error}");
-        assert!(read(&[("SESSION_LAYOUT", "flask")]).is_err());
         assert!(read(&[("SESSION_", "x")]).is_err());
         assert!(read(&[("SESSION_cookie_name", "x")]).is_err());
     }

@@ -100,7 +100,7 @@ impl ConfigError {
 /// never shown, but it may have been written elsewhere by mistake, most likely under `type`.
 fn shown(key: ConfigKey, value: &str) -> String {
     const LONGEST: usize = 80;
-    if matches!(key, ConfigKey::Type | ConfigKey::Url)
+    if matches!(key, ConfigKey::Type | ConfigKey::Url | ConfigKey::SecretKey)
         || value.contains("://")
         || value.contains('@')
     {

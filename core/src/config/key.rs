@@ -18,10 +18,18 @@ pub(crate) enum ConfigKey {
     CookieSameSite,
     CookiePartitioned,
     CookiePrefix,
+    Layout,
+    KeyPrefix,
+    SerializationFormat,
+    UseSigner,
+    SecretKey,
+    SqlalchemyTable,
+    SqlalchemySchema,
+    FileDir,
 }
 
 impl ConfigKey {
-    pub(super) const ALL: [ConfigKey; 15] = [
+    pub(super) const ALL: [ConfigKey; 23] = [
         ConfigKey::Type,
         ConfigKey::Url,
         ConfigKey::Permanent,
@@ -37,6 +45,14 @@ impl ConfigKey {
         ConfigKey::CookieSameSite,
         ConfigKey::CookiePartitioned,
         ConfigKey::CookiePrefix,
+        ConfigKey::Layout,
+        ConfigKey::KeyPrefix,
+        ConfigKey::SerializationFormat,
+        ConfigKey::UseSigner,
+        ConfigKey::SecretKey,
+        ConfigKey::SqlalchemyTable,
+        ConfigKey::SqlalchemySchema,
+        ConfigKey::FileDir,
     ];
 
     fn dotted(self) -> &'static str {
@@ -56,7 +72,45 @@ impl ConfigKey {
             ConfigKey::CookieSameSite => "cookie.same_site",
             ConfigKey::CookiePartitioned => "cookie.partitioned",
             ConfigKey::CookiePrefix => "cookie.prefix",
+            ConfigKey::Layout => "layout",
+            ConfigKey::KeyPrefix => "key_prefix",
+            ConfigKey::SerializationFormat => "serialization_format",
+            ConfigKey::UseSigner => "use_signer",
+            ConfigKey::SecretKey => "secret_key",
+            ConfigKey::SqlalchemyTable => "sqlalchemy_table",
+            ConfigKey::SqlalchemySchema => "sqlalchemy_schema",
+            ConfigKey::FileDir => "file_dir",
         }
+    }
+
+    /// What Flask calls it, if that is not as it is called here.
+    fn in_flask(self) -> Option<&'static str> {
+        match self {
+            ConfigKey::Lifetime => Some("PERMANENT_SESSION_LIFETIME"),
+            ConfigKey::CookieHttpOnly => Some("SESSION_COOKIE_HTTPONLY"),
+            ConfigKey::CookieSameSite => Some("SESSION_COOKIE_SAMESITE"),
+            ConfigKey::SecretKey => Some("SECRET_KEY"),
+            _ => None,
+        }
+    }
+
+    fn variable(self) -> String {
+        let name = self.dotted().replace('.', "_").to_ascii_uppercase();
+        format!("SESSION_{name}")
+    }
+
+    /// Whether it is of Flask-Session, and means nothing without it.
+    pub(super) fn is_of_flask(self) -> bool {
+        matches!(
+            self,
+            ConfigKey::KeyPrefix
+                | ConfigKey::SerializationFormat
+                | ConfigKey::UseSigner
+                | ConfigKey::SecretKey
+                | ConfigKey::SqlalchemyTable
+                | ConfigKey::SqlalchemySchema
+                | ConfigKey::FileDir
+        )
     }
 }
 
@@ -68,23 +122,32 @@ pub(crate) enum Naming {
     Dotted,
     /// `SESSION_COOKIE_NAME`: in the environment.
     Variable,
+    /// `SESSION_COOKIE_HTTPONLY`: in the environment of an application that shares its sessions with Flask. What is called
+    /// otherwise there may be called as in any other environment too.
+    FlaskVariable,
 }
 
 impl Naming {
     pub(crate) fn of(self, key: ConfigKey) -> String {
         match self {
             Naming::Dotted => key.dotted().to_owned(),
-            Naming::Variable => {
-                let name = key.dotted().replace('.', "_").to_ascii_uppercase();
-                format!("SESSION_{name}")
-            }
+            Naming::Variable => key.variable(),
+            Naming::FlaskVariable => match key.in_flask() {
+                Some(name) => name.to_owned(),
+                None => key.variable(),
+            },
         }
     }
 
     pub(super) fn find(self, written: &str) -> Option<ConfigKey> {
         ConfigKey::ALL.into_iter().find(|&key| {
             let name = self.of(key);
-            name == written || self == Naming::Dotted && name.replace('.', "_") == written
+            name == written
+                || match self {
+                    Naming::Dotted => name.replace('.', "_") == written,
+                    Naming::Variable => false,
+                    Naming::FlaskVariable => key.variable() == written,
+                }
         })
     }
 
@@ -160,7 +223,6 @@ mod tests {
             ("secure", Some("cookie.secure")),
             ("ulr", None),
             ("secret", None),
-            ("key_prefix", None),
             ("", None),
         ] {
             assert_eq!(

@@ -3,11 +3,12 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::builder::Preset;
+use super::builder::{Layout, Preset};
 use super::duration;
 use super::error::ConfigError;
 use super::key::{ConfigKey, Naming};
 use crate::cookie::{CookiePrefix, SameSite};
+use crate::flask::Format;
 
 /// A setting's value as text, with what an error has to say about it.
 #[derive(Clone, Copy)]
@@ -65,6 +66,20 @@ impl<'a> Value<'a> {
                 ("none", CookiePrefix::None),
             ],
             "auto, host, secure or none",
+        )
+    }
+
+    pub(super) fn layout(self) -> Result<Layout, ConfigError> {
+        self.one_of(
+            &[("native", Layout::Native), ("flask", Layout::Flask)],
+            "native or flask",
+        )
+    }
+
+    pub(super) fn format(self) -> Result<Format, ConfigError> {
+        self.one_of(
+            &[("msgpack", Format::MessagePack), ("json", Format::Json)],
+            "msgpack or json",
         )
     }
 

@@ -132,7 +132,7 @@ fn check_secure(settings: &Settings, naming: Naming) -> Result<(), ConfigError> 
         return Ok(());
     }
     let set_secure = format!("set {} to true", naming.of(ConfigKey::CookieSecure));
-    if settings.same_site == SameSite::None {
+    if settings.same_site == Some(SameSite::None) {
         return Err(ConfigError::refused(
             naming,
             ConfigKey::CookieSameSite,

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::clock::SystemClock;
 use crate::config::{Config, ConfigBuilder};
 
 const ID: &str = "0123456789abcdefghijklmnopqrstuvwxyzABCDE-_";
@@ -13,11 +14,11 @@ fn refusal(builder: ConfigBuilder) -> String {
 fn a_cookie_is_written_in_one_form() {
     let cookie = Config::default().cookie().clone();
     assert_eq!(
-        cookie.set("abc", None),
+        cookie.set("abc", None, &SystemClock),
         "__Host-id=abc; Path=/; Secure; HttpOnly; SameSite=Lax"
     );
     assert_eq!(
-        cookie.set("abc", Some(Duration::from_millis(61_999))),
+        cookie.set("abc", Some(Duration::from_millis(61_999)), &SystemClock),
         "__Host-id=abc; Max-Age=61; Path=/; Secure; HttpOnly; SameSite=Lax"
     );
     assert_eq!(
@@ -35,7 +36,7 @@ fn max_age_is_at_most_400_days() {
         (34_560_001, 34_560_000),
         (u64::MAX, 34_560_000),
     ] {
-        let header = cookie.set(ID, Some(Duration::from_secs(seconds)));
+        let header = cookie.set(ID, Some(Duration::from_secs(seconds)), &SystemClock);
         assert!(
             header.contains(&format!("; Max-Age={written};")),
             "{header}"
@@ -43,7 +44,7 @@ fn max_age_is_at_most_400_days() {
     }
     assert!(
         cookie
-            .set(ID, Some(Duration::MAX))
+            .set(ID, Some(Duration::MAX), &SystemClock)
             .contains("; Max-Age=34560000;")
     );
 }
@@ -51,7 +52,7 @@ fn max_age_is_at_most_400_days() {
 #[test]
 fn writing_allocates_once() {
     let cookie = Config::default().cookie().clone();
-    let header = cookie.set(ID, Some(Duration::MAX));
+    let header = cookie.set(ID, Some(Duration::MAX), &SystemClock);
     assert_eq!(header.len(), header.capacity());
 }
 
@@ -252,7 +253,7 @@ fn assert_reads_back(header: &str, settings: &Settings, cookie: &Cookie) {
     assert_eq!(parsed.http_only().unwrap_or(false), settings.http_only);
     assert_eq!(parsed.partitioned().unwrap_or(false), settings.partitioned);
     let same_site = parsed.same_site().unwrap().to_string();
-    assert_eq!(same_site, settings.same_site.as_str());
+    assert_eq!(same_site, settings.same_site.unwrap().as_str());
 
     let mut attributes: Vec<&str> = header
         .split(';')
@@ -301,7 +302,8 @@ fn settings() -> impl Strategy<Value = Settings> {
             path,
             secure,
             http_only,
-            same_site,
+            same_site: Some(same_site),
+            lasting: Lasting::MaxAge,
             partitioned,
             prefix,
         },
@@ -319,7 +321,7 @@ proptest! {
         let Ok(cookie) = Cookie::new(&settings, Naming::Dotted) else {
             return Ok(());
         };
-        let header = cookie.set(ID, seconds.map(Duration::from_secs));
+        let header = cookie.set(ID, seconds.map(Duration::from_secs), &SystemClock);
         assert_reads_back(&header, &settings, &cookie);
         let parsed = ::cookie::Cookie::parse(header.as_str()).unwrap();
         prop_assert_eq!(parsed.value(), ID);
@@ -356,6 +358,6 @@ fn assert_browser_keeps(cookie: &Cookie, settings: &Settings) {
     assert!(!name.starts_with("__host-") || settings.secure && host_only);
     assert!(!name.starts_with("__http-") || settings.secure && settings.http_only);
     assert!(!name.starts_with("__host-http-") || settings.http_only);
-    assert!(settings.secure || settings.same_site != SameSite::None);
+    assert!(settings.secure || settings.same_site != Some(SameSite::None));
     assert!(settings.secure || !settings.partitioned);
 }

@@ -12,6 +12,7 @@ const POLICY: Policy = Policy {
     absolute_lifetime: None,
     permanent: false,
     size_limit: 1 << 16,
+    layout: Layout::Native,
 };
 
 fn key(n: u8) -> StoreKey {

@@ -65,12 +65,12 @@ impl Shard {
     pub(super) fn insert(&mut self, key: StoreKey, entry: Entry, users: &Users) -> Version {
         let version = self.next_version();
         let slot = Box::new(Slot {
-            key,
+            key: key.clone(),
             version,
             deadline: entry.deadline,
             queued: entry.deadline,
             payload: entry.payload,
-            user: entry.user.map(|user| users.add(user, key)),
+            user: entry.user.map(|user| users.add(user, key.clone())),
         });
         self.queue.add(slot.queued, tail(&key));
         self.slots.insert_unique(tail(&key), slot, hash);
@@ -95,7 +95,7 @@ impl Shard {
             if let Some(user) = slot.user.take() {
                 users.remove(&user, key);
             }
-            slot.user = entry.user.map(|user| users.add(user, *key));
+            slot.user = entry.user.map(|user| users.add(user, key.clone()));
         }
         slot.version = next;
         slot.deadline = entry.deadline;

@@ -333,16 +333,16 @@ fn keys_that_end_alike_are_kept_apart() {
     let keys: Vec<_> = (0..100).map(key_with_the_same_tail).collect();
     let user = |number: usize| format!("user {}", number % 3);
     for (number, key) in keys.iter().enumerate() {
-        create(&store, *key, entry_of(&user(number), 10), 0);
+        create(&store, key.clone(), entry_of(&user(number), 10), 0);
     }
     assert_eq!(keys_of(&store, &user(2)).len(), 33);
-    let version = load(&store, keys[50]).unwrap().version;
+    let version = load(&store, keys[50].clone()).unwrap().version;
     done(store.touch(&keys[50], &version, at(11), at(0))).unwrap();
-    let deleted = load(&store, keys[20]).unwrap().version;
-    assert_eq!(delete(&store, keys[20], &deleted), Deletion::Done);
+    let deleted = load(&store, keys[20].clone()).unwrap().version;
+    assert_eq!(delete(&store, keys[20].clone(), &deleted), Deletion::Done);
 
     assert_eq!(done(store.delete_expired(at(10), usize::MAX)).unwrap(), 98);
-    assert!(load(&store, keys[50]).is_some());
+    assert!(load(&store, keys[50].clone()).is_some());
     assert_eq!(done(store.delete_expired(at(11), usize::MAX)).unwrap(), 1);
     assert_eq!(counts(&store), Counts::default());
 }

@@ -110,7 +110,7 @@ impl Keys {
         match self {
             Keys::One(known) => {
                 let mut keys = HashTable::with_capacity(2);
-                for key in [*known, key] {
+                for key in [known.clone(), key] {
                     keys.insert_unique(tail(&key), key, tail);
                 }
                 *self = Keys::Many(keys);
@@ -140,8 +140,8 @@ impl Keys {
 
     fn to_vec(&self) -> Vec<StoreKey> {
         match self {
-            Keys::One(key) => vec![*key],
-            Keys::Many(keys) => keys.iter().copied().collect(),
+            Keys::One(key) => vec![key.clone()],
+            Keys::Many(keys) => keys.iter().cloned().collect(),
         }
     }
 }

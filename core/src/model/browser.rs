@@ -62,7 +62,10 @@ impl Browser {
     /// The browser as it sent the first requests.
     pub(super) fn new(key: StoreKey, user: User) -> Self {
         Browser {
-            cookie: Some(Cookie { key, user }),
+            cookie: Some(Cookie {
+                key: key.clone(),
+                user,
+            }),
             goal: Some(key),
             ..Browser::default()
         }
@@ -75,9 +78,9 @@ impl Browser {
             Sent::Nothing => return,
             Sent::Remove => Line::Remove,
             Sent::Set(key) => {
-                let again = came == Some(key);
+                let again = came == Some(key.clone());
                 if !again {
-                    self.goal = Some(key);
+                    self.goal = Some(key.clone());
                 }
                 let cookie = Cookie { key, user };
                 Line::Set { cookie, again }
@@ -147,7 +150,7 @@ impl Browser {
 
     /// The id that it has, if there is a session under it.
     fn live(&self, shelf: &Shelf, now: Timestamp) -> Option<StoreKey> {
-        let key = self.cookie.as_ref()?.key;
+        let key = self.cookie.as_ref()?.key.clone();
         matches!(shelf.gist(&key, now), Some(Gist::Record { .. })).then_some(key)
     }
 

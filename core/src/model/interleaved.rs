@@ -14,7 +14,7 @@ use crate::changes::Update;
 use crate::closing;
 use crate::commit::{Clause, Commit, End, Reply, Step, Task};
 use crate::id::StoreKey;
-use crate::layout;
+use crate::layout::Layout;
 use crate::lifecycle::{Outcome, Plan, Wish, plan};
 use crate::payload::Payload;
 use crate::record::{Found, Record};
@@ -156,12 +156,18 @@ fn begin(shelf: &mut Shelf, at: StoreKey, user: User, data: &Data) -> Found {
         data: wish.changes.applied(&Payload::empty()),
         ..POLICY.new_record(NOON)
     };
-    let entry = layout::encode(&at, &record, NOON + POLICY.lifetime);
+    let entry = Layout::Native.encode(&at, &record, NOON + POLICY.lifetime);
     assert!(matches!(
-        shelf.put(at, &Expect::Absent, entry, NOON),
+        shelf.put(at.clone(), &Expect::Absent, entry, NOON),
         Write::Done(_)
     ));
-    Found::judge(at, shelf.load(&at), NOON, POLICY.size_limit)
+    Found::judge(
+        Layout::Native,
+        at.clone(),
+        shelf.load(&at),
+        NOON,
+        POLICY.size_limit,
+    )
 }
 
 /// What is in the store: users and data.
@@ -169,8 +175,13 @@ fn live(shelf: &Shelf) -> Vec<(Option<String>, Data)> {
     let mut live: Vec<_> = shelf
         .records(NOON)
         .map(|(key, user, _)| {
-            let Found::Live(live) = Found::judge(*key, shelf.load(key), NOON, POLICY.size_limit)
-            else {
+            let Found::Live(live) = Found::judge(
+                Layout::Native,
+                key.clone(),
+                shelf.load(key),
+                NOON,
+                POLICY.size_limit,
+            ) else {
                 panic!("it is a live record")
             };
             let data = &live.record.data;

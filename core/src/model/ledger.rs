@@ -98,8 +98,8 @@ impl Ledger {
                 }
             }
             Gist::Tombstone { successor, user } => {
-                self.links.insert(key, (*successor, user.clone()));
-                self.official.insert(*successor);
+                self.links.insert(key, (successor.clone(), user.clone()));
+                self.official.insert(successor.clone());
                 if self.revoked.contains(successor) {
                     self.ended |= by.own;
                     if let Some(Gist::Record { log, .. }) = before {
@@ -128,10 +128,10 @@ impl Ledger {
         match (task, self.official.contains(key)) {
             (Task::Destroy, true) => {
                 self.ended |= ops(log);
-                self.ended_at.insert(*key);
+                self.ended_at.insert(key.clone());
             }
             (Task::Destroy, false) => {
-                self.revoked.insert(*key);
+                self.revoked.insert(key.clone());
             }
             _ => {}
         }
@@ -143,7 +143,7 @@ impl Ledger {
         for (key, _, log) in shelf.records(before) {
             if self.official.contains(key) && !alive.contains(key) {
                 self.ended |= ops(log);
-                self.ended_at.insert(*key);
+                self.ended_at.insert(key.clone());
             }
         }
     }
@@ -200,7 +200,7 @@ impl Ledger {
             if !accepts(replaced) {
                 return None;
             }
-            key = *successor;
+            key = successor.clone();
         }
         match shelf.gist(&key, now)? {
             Gist::Record { user, .. } if accepts(user) => Some(key),
@@ -210,7 +210,9 @@ impl Ledger {
 
     /// By what a place's id was replaced.
     pub(super) fn successor(&self, place: &Place) -> Option<StoreKey> {
-        self.links.get(&place.0).map(|(successor, _)| *successor)
+        self.links
+            .get(&place.0)
+            .map(|(successor, _)| successor.clone())
     }
 
     /// The sessions of a user.
@@ -218,7 +220,7 @@ impl Ledger {
         shelf
             .records(now)
             .filter(|(key, of, _)| of.as_deref() == Some(user) && self.official.contains(key))
-            .map(|(key, of, _)| (*key, of.clone()))
+            .map(|(key, of, _)| (key.clone(), of.clone()))
             .collect()
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::closing;
 use crate::commit::Task;
 use crate::id::StoreKey;
+use crate::layout::Layout;
 use crate::lifecycle::{Fate, Outcome, Plan, Reason, Wish, plan};
 use crate::record::{Absence, Found};
 
@@ -56,12 +57,12 @@ impl Hash for Request {
             self.segment,
             &self.phase,
             &self.found,
-            self.id,
-            self.due,
+            self.id.clone(),
+            self.due.clone(),
         )
             .hash(state);
         (
-            (self.cookie, &self.followed),
+            (self.cookie.clone(), &self.followed),
             &self.allowed,
             &self.place,
             self.operations,
@@ -75,7 +76,7 @@ impl Hash for Request {
 }
 
 /// What a response says of the cookie.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Sent {
     Nothing,
     Set(StoreKey),
@@ -226,12 +227,20 @@ impl Request {
     }
 
     fn arrive(&mut self, scene: &mut Scene<'_>) {
-        let Some(key) = self.cookie else { return };
+        let Some(key) = self.cookie.clone() else {
+            return;
+        };
         if let Some(cookie) = self.followed.take() {
             scene.ledger.saw(&cookie, scene.shelf, scene.now);
         }
-        self.found = Found::judge(key, scene.shelf.load(&key), scene.now, POLICY.size_limit);
-        self.id = Some(key);
+        self.found = Found::judge(
+            Layout::Native,
+            key.clone(),
+            scene.shelf.load(&key),
+            scene.now,
+            POLICY.size_limit,
+        );
+        self.id = Some(key.clone());
         self.place = match &self.found {
             Found::Live(live) => Some((key, live.record.user.clone())),
             Found::Replaced(tombstone) => Some((key, tombstone.user.clone())),

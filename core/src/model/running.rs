@@ -152,18 +152,18 @@ impl Running {
             Step::NewId | Step::Finished(_) => unreachable!("these are no verbs"),
             Step::Load(key) => Some(Reply::Loaded(scene.shelf.load(key))),
             Step::Put(key, expect, entry) => {
-                let named = entry.user.clone().map(|user| (user, *key));
+                let named = entry.user.clone().map(|user| (user, key.clone()));
                 if let Some(write) = self.indexing.take() {
                     scene.shelf.index.extend(named);
                     return Some(Reply::Put(write));
                 }
                 let before = scene.shelf.gist(key, now).cloned();
-                let write = scene.shelf.put(*key, expect, entry.clone(), now);
+                let write = scene.shelf.put(key.clone(), expect, entry.clone(), now);
                 if write != Write::Conflict {
                     let after = gist(key, entry);
                     scene
                         .ledger
-                        .wrote(*key, before.as_ref(), &after, by, scene.shelf, now);
+                        .wrote(key.clone(), before.as_ref(), &after, by, scene.shelf, now);
                     let lags = named
                         .as_ref()
                         .is_some_and(|named| !scene.shelf.index.contains(named));

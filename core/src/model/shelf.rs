@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::clock::Timestamp;
 use crate::id::StoreKey;
-use crate::layout::{self, Decoded};
+use crate::layout::{Decoded, Layout};
 use crate::store::{Deletion, Entry, Expect, Stored, Version, Write};
 
 use super::Broken;
@@ -134,7 +134,7 @@ impl Shelf {
 
     pub(super) fn keys_of_user(&self, user: &str) -> Vec<StoreKey> {
         let keys = self.index.iter().filter(|(of, _)| **of == *user);
-        keys.map(|(_, key)| *key).collect()
+        keys.map(|(_, key)| key.clone()).collect()
     }
 
     /// What lies under a key and has not expired.
@@ -158,7 +158,7 @@ impl Shelf {
 }
 
 pub(super) fn gist(key: &StoreKey, entry: &Entry) -> Gist {
-    match layout::decode(key, entry.clone(), 1 << 16) {
+    match Layout::Native.decode(key, entry.clone(), 1 << 16) {
         Ok(Decoded::Record(record)) => Gist::Record {
             log: log_of(&record.data),
             user: record.user,
@@ -167,6 +167,7 @@ pub(super) fn gist(key: &StoreKey, entry: &Entry) -> Gist {
             successor: tombstone.successor,
             user: tombstone.user,
         },
+        Ok(Decoded::Nothing | Decoded::Destroyed) => panic!("no entry of this layout says that"),
         Err(why) => panic!("an entry was written that cannot be read: {why:?}"),
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::id::{Random, RandomError, SessionId, StoreKey};
-use crate::layout;
+use crate::layout::Layout;
 use crate::record::{Record, Tombstone};
 use crate::store::{Entry, Expect, Write};
 
@@ -73,11 +73,11 @@ impl Start {
         let user: User = user.map(Into::into);
         beginning.sessions(hops, user.clone(), cookies);
         let (old, last) = (key(first_id(0)), key(first_id(hops.len() as u8)));
-        beginning.cookie = Some(old);
+        beginning.cookie = Some(old.clone());
         beginning.browser = match self {
             // The response to the log-in is still on the wire.
             Start::LoggedIn => {
-                let mut browser = Browser::new(old, None);
+                let mut browser = Browser::new(old.clone(), None);
                 browser.answered(true, Sent::Set(last), user, Some(old));
                 browser.entitled = 1;
                 browser
@@ -95,18 +95,19 @@ impl Beginning {
         let keys: Vec<_> = ids.map(|at| key(first_id(at))).collect();
         for (at, (user, replaced)) in hops.iter().enumerate() {
             let tombstone = Tombstone {
-                successor: keys[at + 1],
+                successor: keys[at + 1].clone(),
                 replaced: *replaced,
                 user: user.map(Into::into),
             };
             let deadline = NOON + Duration::from_secs(600);
             self.put(
-                keys[at],
-                layout::encode_tombstone(&keys[at], &tombstone, deadline),
+                keys[at].clone(),
+                Layout::Native.encode_tombstone(&keys[at], &tombstone, deadline),
             );
-            self.ledger.replaced(keys[at], keys[at + 1], tombstone.user);
+            self.ledger
+                .replaced(keys[at].clone(), keys[at + 1].clone(), tombstone.user);
         }
-        let last = keys[hops.len()];
+        let last = keys[hops.len()].clone();
         let record = Record {
             user: user.clone(),
             signed_in: user.as_ref().map(|_| NOON),
@@ -114,14 +115,19 @@ impl Beginning {
             data: first_data(),
             ..POLICY.new_record(NOON)
         };
-        self.put(last, layout::encode(&last, &record, NOON + SOON));
-        self.ledger.begin(last, user.clone());
+        self.put(
+            last.clone(),
+            Layout::Native.encode(&last, &record, NOON + SOON),
+        );
+        self.ledger.begin(last.clone(), user.clone());
         self.ledger.watch((last, user));
     }
 
     fn put(&mut self, key: StoreKey, entry: Entry) {
         let user = entry.user.clone();
-        self.shelf.index.extend(user.map(|user| (user, key)));
+        self.shelf
+            .index
+            .extend(user.map(|user| (user, key.clone())));
         assert!(matches!(
             self.shelf.put(key, &Expect::Absent, entry, NOON),
             Write::Done(_)
@@ -135,7 +141,7 @@ fn first_id(at: u8) -> u8 {
 }
 
 pub(super) fn key(number: u8) -> StoreKey {
-    layout::store_key(&session_id(number))
+    Layout::Native.store_key(&session_id(number))
 }
 
 pub(super) fn session_id(number: u8) -> SessionId {

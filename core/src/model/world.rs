@@ -5,6 +5,7 @@ mod tell;
 use std::time::Duration;
 
 use crate::clock::Timestamp;
+use crate::layout::Layout;
 use crate::lifecycle::Policy;
 
 use super::browser::Browser;
@@ -22,6 +23,7 @@ pub(super) const POLICY: Policy = Policy {
     absolute_lifetime: None,
     permanent: true,
     size_limit: 1 << 16,
+    layout: Layout::Native,
 };
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -84,7 +86,9 @@ impl World {
         let actors = cast
             .iter()
             .map(|part| match part {
-                Part::Request(program) => Actor::Request(Box::new(Request::new(*program, cookie))),
+                Part::Request(program) => {
+                    Actor::Request(Box::new(Request::new(*program, cookie.clone())))
+                }
                 Part::FollowUp(program) => Actor::Request(Box::new(Request::following(*program))),
                 Part::Revoke(user) => Actor::Revoke(Box::new(Revoke::new(user))),
             })

@@ -16,6 +16,12 @@ impl Pair {
         Pair { bytes, value_at }
     }
 
+    /// The bytes of its text.
+    pub(crate) fn key(&self) -> &[u8] {
+        let key = super::walk::text(&self.bytes, 0);
+        key.map_or(&[], |range| &self.bytes[range])
+    }
+
     pub(crate) fn value(&self) -> &[u8] {
         &self.bytes[self.value_at..]
     }

@@ -60,6 +60,14 @@ impl Iterator for Pairs<'_> {
     }
 }
 
+/// Whether these bytes are one map, to the end, with all of its pairs.
+pub(super) fn is_whole(map: &[u8]) -> bool {
+    let mut pairs = Pairs::of(map);
+    let read = pairs.by_ref().count();
+    let count = map_header(map).map(|(count, _)| count as usize);
+    count == Some(read) && pairs.at == map.len()
+}
+
 /// How many pairs a map has, and where the first one lies.
 pub(super) fn map_header(bytes: &[u8]) -> Option<(u32, usize)> {
     match *bytes.first()? {
@@ -72,7 +80,7 @@ pub(super) fn map_header(bytes: &[u8]) -> Option<(u32, usize)> {
 
 /// Where the text of a string lies.
 #[inline]
-fn text(bytes: &[u8], at: usize) -> Option<Range<usize>> {
+pub(super) fn text(bytes: &[u8], at: usize) -> Option<Range<usize>> {
     let (header, len) = match *bytes.get(at)? {
         marker @ 0xa0..=0xbf => (1, u32::from(marker & 0x1f)),
         0xd9 => (2, length(bytes, at + 1, 1)?),

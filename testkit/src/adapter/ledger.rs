@@ -55,7 +55,7 @@ impl Store for Ledger {
         entry: Entry,
         now: Timestamp,
     ) -> Result<Write, StoreError> {
-        self.keys().insert(*key);
+        self.keys().insert(key.clone());
         self.store.put(key, expect, entry, now).await
     }
 

@@ -7,7 +7,7 @@ use crate::suite::{Failure, ensure};
 
 pub(crate) async fn no_increment_is_lost(store: Subject) -> Result<(), Failure> {
     let (key, _) = store.created(&entry("0")).await?;
-    all_at_once(16, |_| increment(store.clone(), key, 50, 16 * 50)).await?;
+    all_at_once(16, |_| increment(store.clone(), key.clone(), 50, 16 * 50)).await?;
     expect_count(&store, &key, 16 * 50).await
 }
 

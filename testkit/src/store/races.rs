@@ -15,7 +15,7 @@ pub(crate) async fn one_of_many_writers_wins(store: Subject) -> Result<(), Failu
     for _ in 0..4 {
         let (key, version) = store.created(&entry("before")).await?;
         let answers = all_at_once(32, |number| {
-            let (store, version) = (store.clone(), version.clone());
+            let (store, key, version) = (store.clone(), key.clone(), version.clone());
             async move {
                 let entry = entry(number.to_string());
                 store.try_update(&key, &version, &entry, NOW).await
@@ -36,7 +36,7 @@ pub(crate) async fn one_of_many_creators_wins(store: Subject) -> Result<(), Fail
             (store.created(&entry("expired")).await?.0, NOW + HOUR)
         };
         let answers = all_at_once(32, |number| {
-            let store = store.clone();
+            let (store, key) = (store.clone(), key.clone());
             async move {
                 let entry = Entry {
                     deadline: now + HOUR,
@@ -87,7 +87,7 @@ pub(crate) async fn update_and_delete_of_one_version_exclude_each_other(
     for round in 0..24 {
         let (key, version) = store.created(&entry("before")).await?;
         let winners = all_at_once(4, |number| {
-            let (store, version) = (store.clone(), version.clone());
+            let (store, key, version) = (store.clone(), key.clone(), version.clone());
             async move {
                 Ok(if (number + round) % 2 == 0 {
                     let answer = store
@@ -123,12 +123,12 @@ pub(crate) async fn nothing_is_loaded_after_a_delete_is_done(
     for _ in 0..24 {
         let (key, _) = store.created(&entry("alive")).await?;
         let dead = Arc::new(AtomicBool::new(false));
-        let (deleting, done) = (store.clone(), Arc::clone(&dead));
+        let (deleting, at, done) = (store.clone(), key.clone(), Arc::clone(&dead));
         let mut pieces: Vec<Work> = vec![Box::pin(async move {
             // Each conflict is one of the late writes.
             for _ in 0..=LATE_WRITERS * LATE_WRITES {
-                let stored = deleting.found(&key).await?;
-                if deleting.delete(&key, &stored.version).await? == Deletion::Done {
+                let stored = deleting.found(&at).await?;
+                if deleting.delete(&at, &stored.version).await? == Deletion::Done {
                     done.store(true, Ordering::SeqCst);
                     return Ok(());
                 }
@@ -141,7 +141,7 @@ pub(crate) async fn nothing_is_loaded_after_a_delete_is_done(
         for number in 0..LATE_WRITERS {
             pieces.push(Box::pin(write_until_gone(
                 store.clone(),
-                key,
+                key.clone(),
                 number,
                 Arc::clone(&dead),
             )));
@@ -198,7 +198,8 @@ pub(crate) async fn touch_never_undoes_a_write(store: Subject) -> Result<(), Fai
             ..entry_of("somebody", "after")
         };
         let answers = all_at_once(4, |number| {
-            let (store, version, written) = (store.clone(), version.clone(), written.clone());
+            let (store, key, written) = (store.clone(), key.clone(), written.clone());
+            let version = version.clone();
             async move {
                 Ok(if number == round % 4 {
                     let answer = store.try_update(&key, &version, &written, NOW).await?;
@@ -228,20 +229,20 @@ pub(crate) async fn load_never_mixes_two_writes(store: Subject) -> Result<(), Fa
     let (key, first) = store.created(&telling(0)).await?;
     let written = Arc::new(AtomicBool::new(false));
 
-    let (writing, over) = (store.clone(), Arc::clone(&written));
+    let (writing, at, over) = (store.clone(), key.clone(), Arc::clone(&written));
     let mut pieces: Vec<Work<Vec<(Version, u8)>>> = vec![Box::pin(async move {
         let mut writes = vec![(first.clone(), 0)];
         let mut version = first;
         for number in 1..=WRITES {
             let letter = u8::try_from(number % 251).unwrap_or_default();
-            version = writing.update(&key, &version, &telling(letter)).await?;
+            version = writing.update(&at, &version, &telling(letter)).await?;
             writes.push((version.clone(), letter));
         }
         over.store(true, Ordering::SeqCst);
         Ok(writes)
     })];
     for _ in 0..3 {
-        let (reading, over) = (store.clone(), Arc::clone(&written));
+        let (reading, key, over) = (store.clone(), key.clone(), Arc::clone(&written));
         pieces.push(Box::pin(async move {
             let mut reads = Vec::new();
             loop {

@@ -92,7 +92,7 @@ pub(crate) async fn two_handles_lose_no_increment(open: Reopen) -> Result<(), Fa
     let (key, _) = one.created(&entry("0")).await?;
     all_at_once(8, |number| {
         let handle = if number % 2 == 0 { &one } else { &other };
-        increment(handle.clone(), key, 20, 8 * 20)
+        increment(handle.clone(), key.clone(), 20, 8 * 20)
     })
     .await?;
     expect_count(&other, &key, 8 * 20).await

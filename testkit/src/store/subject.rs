@@ -31,7 +31,7 @@ impl Subject {
     /// Creates an entry under a new key.
     pub(crate) async fn created(&self, entry: &Entry) -> Result<(StoreKey, Version), Failure> {
         let key = new_key();
-        Ok((key, self.create(&key, entry, NOW).await?))
+        Ok((key.clone(), self.create(&key, entry, NOW).await?))
     }
 
     pub(crate) async fn create(

@@ -17,7 +17,7 @@ pub(crate) async fn keys_of_user_holds_a_key_as_soon_as_put_answers(
     let mut keys = Vec::new();
     for number in 0..10 {
         let (key, version) = store.created(&entry_of(&user, "payload")).await?;
-        keys.push(key);
+        keys.push(key.clone());
         expect_all(&store, &user, &keys, "as soon as create answers").await?;
         if number % 3 == 0 {
             let version = store
@@ -45,22 +45,34 @@ pub(crate) async fn keys_of_user_follows_a_change_of_user(store: Subject) -> Res
     let adas = store
         .update(&key, &anonymous, &entry_of(&ada, "payload"))
         .await?;
-    expect_all(&store, &ada, &[key], "after user None to Some").await?;
+    expect_all(&store, &ada, &[key.clone()], "after user None to Some").await?;
     let bobs = store
         .update(&key, &adas, &entry_of(&bob, "payload"))
         .await?;
-    expect_all(&store, &bob, &[key], "after user Some to another").await?;
+    expect_all(&store, &bob, &[key.clone()], "after user Some to another").await?;
     let nobodys = store.update(&key, &bobs, &entry("payload")).await?;
     let adas = store
         .update(&key, &nobodys, &entry_of(&ada, "payload"))
         .await?;
-    expect_all(&store, &ada, &[key], "after user Some to None to Some").await?;
+    expect_all(
+        &store,
+        &ada,
+        &[key.clone()],
+        "after user Some to None to Some",
+    )
+    .await?;
 
     // A key that was pruned with its entry comes back with the next one.
     store.remove(&key, &adas).await?;
     store.keys_of_user(&ada).await?;
     let again = store.create(&key, &entry_of(&ada, "again"), NOW).await?;
-    expect_all(&store, &ada, &[key], "after delete, list and create").await?;
+    expect_all(
+        &store,
+        &ada,
+        &[key.clone()],
+        "after delete, list and create",
+    )
+    .await?;
     let late = NOW + HOUR;
     let anew = Entry {
         deadline: late + HOUR,
@@ -114,7 +126,13 @@ pub(crate) async fn keys_of_user_tells_similar_users_apart(store: Subject) -> Re
         keys.push(store.created(&entry_of(user, "payload")).await?.0);
     }
     for (user, key) in users.iter().zip(&keys) {
-        expect_exactly(&store, user, &[*key], "with users much like each other").await?;
+        expect_exactly(
+            &store,
+            user,
+            &[key.clone()],
+            "with users much like each other",
+        )
+        .await?;
     }
     Ok(())
 }
@@ -149,7 +167,7 @@ pub(crate) async fn keys_of_user_forgets_what_expired(store: Subject) -> Result<
         store.create(&new_key(), &expired, now).await?;
     }
     swept.all(swept.end()).await?;
-    expect_all(&store, &user, &[kept], "after delete_expired").await?;
+    expect_all(&store, &user, &[kept.clone()], "after delete_expired").await?;
     let when = "in the second list after delete_expired";
     expect_exactly(&store, &user, &[kept], when).await
 }
@@ -165,7 +183,7 @@ pub(crate) async fn keys_of_user_never_holds_too_few_while_entries_come_and_go(
             let key = new_key();
             for round in 0..15 {
                 let version = store.create(&key, &entry_of(&user, "here"), NOW).await?;
-                expect_all(&store, &user, &[key], "as soon as create answers").await?;
+                expect_all(&store, &user, &[key.clone()], "as soon as create answers").await?;
                 store.remove(&key, &version).await?;
                 if round % 2 == 0 {
                     store.keys_of_user(&user).await?;

@@ -28,7 +28,9 @@ impl Ledger {
             (
                 Task::Update | Task::Regenerate,
                 Done::Updated { live, .. } | Done::NewId { live, .. },
-            ) => (walk(None) != Some(live.key) && !report.late).then_some(Wrong::LostUpdate),
+            ) => {
+                (walk(None) != Some(live.key.clone()) && !report.late).then_some(Wrong::LostUpdate)
+            }
             (Task::Update | Task::Regenerate, _) => {
                 walk(None).is_some().then_some(Wrong::LostUpdate)
             }
@@ -59,8 +61,8 @@ impl Ledger {
         match report.done {
             Done::Updated { live, .. } | Done::NewId { live, .. } => {
                 self.acked |= report.own;
-                self.official.insert(live.key);
-                self.watch((live.key, live.record.user.clone()));
+                self.official.insert(live.key.clone());
+                self.watch((live.key.clone(), live.record.user.clone()));
             }
             Done::Destroyed | Done::Over => {}
         }
@@ -91,10 +93,10 @@ impl Ledger {
         shelf: &Shelf,
         now: Timestamp,
     ) {
-        let dead = match cookie {
+        let dead = match &cookie {
             Sent::Set(key) => {
-                let there = matches!(shelf.gist(&key, now), Some(Gist::Record { .. }));
-                !there && !late && !self.revoked.contains(&key)
+                let there = matches!(shelf.gist(key, now), Some(Gist::Record { .. }));
+                !there && !late && !self.revoked.contains(key)
             }
             Sent::Nothing | Sent::Remove => false,
         };

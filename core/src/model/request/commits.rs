@@ -87,13 +87,14 @@ impl Request {
             (Done::Updated { .. }, Some(place)) if scene.ledger.successor(place).is_some() => {
                 self.allowed = vec![Sent::Nothing];
             }
-            (Done::Updated { live, .. }, _) => self.allowed.push(Sent::Set(live.key)),
+            (Done::Updated { live, .. }, _) => self.allowed.push(Sent::Set(live.key.clone())),
             (Done::NewId { live, .. }, Some(place))
-                if task == Task::Regenerate && scene.ledger.successor(place) != Some(live.key) =>
+                if task == Task::Regenerate
+                    && scene.ledger.successor(place) != Some(live.key.clone()) =>
             {
                 self.allowed = vec![Sent::Nothing];
             }
-            (Done::NewId { live, .. }, _) => self.allowed = vec![Sent::Set(live.key)],
+            (Done::NewId { live, .. }, _) => self.allowed = vec![Sent::Set(live.key.clone())],
             (Done::Destroyed, _) => self.allowed = vec![Sent::Remove],
             (Done::Over, _) => self.allowed = vec![Sent::Nothing],
         }
@@ -116,11 +117,11 @@ impl Request {
         let settled = closing::settle(done, &wish.changes, &POLICY, scene.now);
         let kept = scene.broken == Some(Broken::CookieOfSaveDropped);
         match settled.id {
-            IdAfter::New(id) => self.id = Some(crate::layout::store_key(&id)),
+            IdAfter::New(id) => self.id = Some(crate::layout::Layout::Native.store_key(&id)),
             IdAfter::Forgotten if !kept => self.id = None,
             IdAfter::Forgotten | IdAfter::Kept => {}
         }
-        match (settled.cookie, self.id) {
+        match (settled.cookie, self.id.clone()) {
             (Some(CookieDue::Set(_)), Some(id)) => self.due = Sent::Set(id),
             (Some(CookieDue::Remove), _) => self.due = Sent::Remove,
             (Some(_), _) if !kept => self.due = Sent::Nothing,
@@ -128,7 +129,7 @@ impl Request {
         }
         self.found = settled.found;
         self.place = match &self.found {
-            Found::Live(live) => Some((live.key, live.record.user.clone())),
+            Found::Live(live) => Some((live.key.clone(), live.record.user.clone())),
             Found::Nothing(_) | Found::Replaced(_) => None,
         };
         match then {
@@ -163,15 +164,17 @@ impl Request {
         }
         scene.ledger.answered(
             ok,
-            self.due,
+            self.due.clone(),
             &self.allowed,
             self.late,
             scene.shelf,
             scene.now,
         );
         let user = self.place.as_ref().and_then(|(_, user)| user.clone());
-        scene.browser.answered(ok, self.due, user, self.cookie);
-        self.end(Phase::Answered { ok, sent: self.due });
+        scene
+            .browser
+            .answered(ok, self.due.clone(), user, self.cookie.clone());
+        self.end(Phase::Answered { ok, sent: self.due.clone() });
     }
 
     /// What nobody needs any more is forgotten, so that states are the same that differ in it only.

@@ -1,0 +1,44 @@
+//! One live session together with a Flask application that uses Flask-Session 0.8.
+//!
+//! Both read and write the same sessions, so that an application can move from Flask to Rust route by route with its users
+//! signed in. [`Config::flask`](crate::Config::flask), or `SESSION_LAYOUT=flask`, chooses it.
+//!
+//! # What lies where
+//!
+//! A session is one MessagePack map or one JSON object under a prefix and the id, nothing before it and nothing behind it.
+//! What a program does not touch goes back byte for byte, in its place: timestamps, bytes, keys that are no text, numbers
+//! of any length.
+//!
+//! | here | in Flask |
+//! | --- | --- |
+//! | [`Session::user`](crate::Session::user), [`log_in`](crate::Session::log_in) | flask-login's `_user_id`; `log_in` sets `_fresh` too. `_id` is the application's to set: [`login_id`] |
+//! | [`is_permanent`](crate::Session::is_permanent), [`set_permanent`](crate::Session::set_permanent) | `session.permanent`, the key `_permanent` |
+//! | [`flash`](crate::Session::flash), [`take_flashes`](crate::Session::take_flashes) | `flash()` and `get_flashed_messages()`, the key `_flashes` |
+//! | [`clear`](crate::Session::clear) | `session.clear()`, but that who is signed in stays |
+//! | a session that becomes empty, or has `_permanent` only | it is deleted, and its cookie removed |
+//! | [`created`](crate::Session::created), [`signed_in_at`](crate::Session::signed_in_at) | nobody knows: `None` |
+//! | a user's other sessions | nobody knows which they are: an error of the store |
+//!
+//! What JSON knows no word for is read and written through types: [`DateTime`], and `serde_bytes` for bytes.
+//!
+//! A pickled session is never read: it counts as none, and an event says so. So does one that is damaged.
+//!
+//! # When requests overlap
+//!
+//! What this side promises holds on this side: it writes only over the bytes that it has read, and makes its changes again
+//! if they are others. Flask's side overwrites whatever is there, as it does among Flask's own processes, so that a request
+//! of Flask's that is still running can undo what others did meanwhile: a write, a new id, a log-out. Set
+//! `SESSION_REFRESH_EACH_REQUEST = False` in Flask, so that at least its requests which only read do not write.
+//!
+//! After a new id the old one is gone at once, also for Flask, and requests of this side that still carry it are told where
+//! the session went. In the short moment between both, they take it for ended, and what they change is dropped.
+
+mod date_time;
+mod login;
+mod settings;
+mod signer;
+
+pub use date_time::DateTime;
+pub use login::login_id;
+pub use settings::{Flask, Format};
+pub(crate) use signer::Signer;

@@ -7,6 +7,7 @@ use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 use serde::ser::{Serialize, Serializer};
 
 use crate::calendar::Date;
+use crate::clock::Timestamp;
 
 /// A `datetime` of Python with a time zone, as Flask-Session keeps it: in MessagePack a timestamp, in JSON a text.
 ///
@@ -156,6 +157,12 @@ impl From<SystemTime> for DateTime {
             },
             _ => DateTime { seconds, nanos },
         }
+    }
+}
+
+impl From<Timestamp> for DateTime {
+    fn from(time: Timestamp) -> Self {
+        (UNIX_EPOCH + Duration::from_millis(time.as_millis())).into()
     }
 }
 

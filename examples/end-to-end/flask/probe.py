@@ -172,10 +172,11 @@ def raw(sid):
 @app.get("/plant/<sid>/", defaults={"data": ""})
 @app.get("/plant/<sid>/<data>")
 def plant(sid, data):
-    """Puts bytes into the store under an id, for an hour, and answers the value of the cookie for it."""
+    """Puts bytes into the store under an id, for an hour, and answers the cookie for it."""
     store.write(key(sid), bytes.fromhex(data))
     sessions = app.session_interface
-    return sessions._sign(app, sid) if sessions.use_signer else sid
+    value = sessions._sign(app, sid) if sessions.use_signer else sid
+    return f"{app.config['SESSION_COOKIE_NAME']}={value}"
 
 
 @app.get("/ttl/<sid>")

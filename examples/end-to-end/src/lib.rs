@@ -15,7 +15,7 @@ pub use server::Server;
 pub use site::FlaskSite;
 pub use stores::Stores;
 pub use storm::{Report, storm};
-pub use visitor::{Answer, Visitor};
+pub use visitor::{Answer, USER_AGENT, Visitor};
 
 /// What a test answers.
 pub type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;

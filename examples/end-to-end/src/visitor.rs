@@ -8,6 +8,9 @@ use ureq::config::Config;
 
 use crate::Result;
 
+/// What a [`Visitor`] says that it is.
+pub const USER_AGENT: &str = "visitor";
+
 /// Keeps the one cookie that it is given, for all servers, as a browser does for all ports of a host.
 #[derive(Clone, Debug)]
 pub struct Visitor {
@@ -40,6 +43,7 @@ impl Visitor {
         let config = Config::builder()
             .http_status_as_error(false)
             .proxy(None)
+            .user_agent(USER_AGENT)
             .max_redirects(0);
         Visitor {
             agent: config.build().into(),

@@ -100,7 +100,7 @@ pub(crate) fn ids_of_other_lengths_are_ids(site: &Site) -> Result {
             let visitor = Visitor::with_cookie(Some(cookie.clone()));
             same!(visitor.body(side, "/get/k")?, "v", "{id} on {side}");
         }
-        let unknown = format!("session=y{id}");
+        let unknown = cookie.replacen(id, &format!("y{id}"), 1);
         let visitor = Visitor::with_cookie(Some(unknown.clone()));
         visitor.body(site.rust(), "/set/k/v")?;
         same!(

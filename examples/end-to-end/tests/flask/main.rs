@@ -1,10 +1,12 @@
 //! One live session in Flask and in Rust: the real Flask-Session on gunicorn beside the probe on axum, on each backend.
 
+mod cookies;
 mod damage;
 mod overlaps;
 mod request;
 mod sessions;
 mod site;
+mod values;
 
 use std::process::ExitCode;
 
@@ -56,10 +58,34 @@ fn backends_of(kind: &str, url: &str) -> Vec<Backend> {
                 .named("redis-signed")
                 .setting("SESSION_USE_SIGNER", "true")
                 .setting("SECRET_KEY", "not to be guessed"),
+            plain
+                .clone()
+                .named("redis-with-other-settings")
+                .setting("SESSION_KEY_PREFIX", "shop/")
+                .setting("SESSION_COOKIE_NAME", "shop")
+                .setting("SESSION_COOKIE_SAMESITE", "Lax")
+                .setting("SESSION_COOKIE_PATH", "/")
+                .setting("SESSION_COOKIE_HTTPONLY", "false")
+                .setting("PERMANENT_SESSION_LIFETIME", "3600")
+                .flask_only("SESSION_ID_LENGTH", "48"),
             plain.clone().named("flask-alone").flask_alone(),
             plain
                 .named("redis-by-default")
                 .flask_only("SESSION_REFRESH_EACH_REQUEST", "true"),
+        ],
+        "postgres" => vec![
+            plain.clone(),
+            plain
+                .named("postgres-with-other-names")
+                .setting("SESSION_SQLALCHEMY_SCHEMA", "public")
+                .setting("SESSION_SQLALCHEMY_TABLE", "visits"),
+        ],
+        "filesystem" => vec![
+            plain.clone(),
+            // In a folder of its own: files of both kinds do not meet.
+            Backend::new(kind, &format!("{url}-md5"))
+                .named("files-of-older-cachelib")
+                .variable_of_probe("FILE_NAMES", "md5"),
         ],
         _ => vec![plain],
     }
@@ -81,11 +107,15 @@ fn trials_on(shared: &Shared) -> Vec<Trial> {
         sessions::both_sides_agree_whether_a_cookie_outlives_the_browser,
         sessions::an_empty_session_is_deleted_by_either_side,
         sessions::both_sides_keep_a_session_equally_long,
+        sessions::both_sides_set_the_same_cookie,
     ];
     if shared.backend.rust.is_none() {
         return trials;
     }
     trials.extend(trials![
+        values::rust_reads_each_value_and_leaves_the_bytes_alone,
+        values::flask_reads_each_value_of_rust,
+        cookies::flask_login_takes_a_sign_in_of_rust_for_its_own,
         damage::what_is_no_session_is_nobody_and_stays_as_it_is,
         damage::ids_of_other_lengths_are_ids,
         overlaps::what_flask_writes_meanwhile_is_kept,
@@ -102,6 +132,9 @@ fn trials_on(shared: &Shared) -> Vec<Trial> {
             overlaps::no_write_of_rust_is_lost_beside_reads_of_flask,
         ],
     });
+    if shared.backend.name == "redis-signed" {
+        trials.extend(trials![cookies::only_a_signed_id_is_one]);
+    }
     if shared.backend.format != Format::PythonJson {
         trials.extend(trials![damage::sessions_in_the_other_format_are_read_too]);
     }

@@ -1,6 +1,6 @@
 //! One session, first on one side and then on the other.
 
-use end_to_end::{Result, Visitor, same};
+use end_to_end::{Answer, Result, Visitor, same};
 
 use crate::site::Site;
 
@@ -203,7 +203,7 @@ pub(crate) fn an_empty_session_is_deleted_by_either_side(site: &Site) -> Result 
 
 /// Its lifetime begins anew with each write of either side.
 pub(crate) fn both_sides_keep_a_session_equally_long(site: &Site) -> Result {
-    const MONTH: i64 = 31 * 24 * 60 * 60;
+    let lifetime = site.lifetime_in_seconds;
     for [here, there] in site.both_ways() {
         let visitor = Visitor::default();
         visitor.body(here, "/set/k/v")?;
@@ -211,9 +211,38 @@ pub(crate) fn both_sides_keep_a_session_equally_long(site: &Site) -> Result {
         let cookie = visitor.cookie().ok_or("no cookie")?;
         let path = format!("/ttl/{}", crate::site::id_of(&cookie)?);
         let left: i64 = Visitor::default().body(site.flask(), &path)?.parse()?;
-        if !(MONTH - 60..=MONTH + 1).contains(&left) {
+        if !(lifetime - 60..=lifetime + 1).contains(&left) {
             return Err(format!("after a write of {there}: {left} seconds are left").into());
         }
     }
     Ok(())
+}
+
+/// But for its value, and for the second in which it ends.
+pub(crate) fn both_sides_set_the_same_cookie(site: &Site) -> Result {
+    for [here, there] in site.both_ways() {
+        let visitor = Visitor::default();
+        let begun = attributes(&visitor.ask(here, "/set/k/v")?)?;
+        let renewed = attributes(&visitor.ask(there, "/regenerate")?)?;
+        same!(
+            renewed,
+            begun,
+            "a new id of {there} after a new session of {here}"
+        );
+    }
+    Ok(())
+}
+
+fn attributes(answer: &Answer) -> Result<Vec<String>> {
+    let line = answer.set_cookie.as_ref().ok_or("no cookie was set")?;
+    let mut parts = line.split("; ").map(|part| match part.split_once('=') {
+        Some((name @ ("SameSite" | "Domain" | "Path"), value)) => format!("{name}={value}"),
+        Some((name, _)) => name.to_owned(),
+        None => part.to_owned(),
+    });
+    let name = parts.next().unwrap_or_default();
+    let mut attributes: Vec<_> = parts.collect();
+    attributes.sort();
+    attributes.insert(0, name);
+    Ok(attributes)
 }

@@ -24,6 +24,7 @@ pub(crate) enum Format {
 pub(crate) struct Backend {
     pub(crate) name: String,
     pub(crate) format: Format,
+    lifetime_in_seconds: i64,
     /// None: Flask is on both sides.
     pub(crate) rust: Option<Vec<(String, String)>>,
     pub(crate) flask: Vec<(String, String)>,
@@ -54,6 +55,7 @@ impl Backend {
         let backend = Backend {
             name: name.to_owned(),
             format,
+            lifetime_in_seconds: 31 * 24 * 60 * 60,
             rust: Some(vec![
                 ("SESSION_LAYOUT".into(), "flask".into()),
                 ("SESSION_TYPE".into(), session_type.into()),
@@ -81,13 +83,24 @@ impl Backend {
     /// A setting that both have by the same name.
     #[must_use]
     pub(crate) fn setting(mut self, name: &str, value: &str) -> Self {
-        if (name, value) == ("SESSION_SERIALIZATION_FORMAT", "json") {
-            self.format = Format::Json;
+        match (name, value) {
+            ("SESSION_SERIALIZATION_FORMAT", "json") => self.format = Format::Json,
+            ("PERMANENT_SESSION_LIFETIME", seconds) => {
+                self.lifetime_in_seconds = seconds.parse().expect("a number");
+            }
+            _ => {}
         }
         if let Some(rust) = &mut self.rust {
             rust.push((name.to_owned(), value.to_owned()));
         }
         self.flask_only(name, value)
+    }
+
+    /// A variable that is no setting, but the Flask probe's own.
+    #[must_use]
+    pub(crate) fn variable_of_probe(mut self, name: &str, value: &str) -> Self {
+        self.flask.push((name.to_owned(), value.to_owned()));
+        self
     }
 
     /// What the Rust probe reads in its environment.
@@ -121,6 +134,7 @@ pub(crate) struct Site {
     rust: Option<Server>,
     requests: Option<Requests>,
     pub(crate) format: Format,
+    pub(crate) lifetime_in_seconds: i64,
 }
 
 impl Site {
@@ -136,6 +150,7 @@ impl Site {
                 .transpose()?,
             requests: (backend.config()?).map(Requests::connect).transpose()?,
             format: backend.format,
+            lifetime_in_seconds: backend.lifetime_in_seconds,
         })
     }
 
@@ -182,8 +197,7 @@ impl Site {
     /// Puts bytes into the store under an id, and gives the cookie for it.
     pub(crate) fn plant(&self, id: &str, bytes: &[u8]) -> Result<String> {
         let path = format!("/plant/{id}/{}", hex(bytes));
-        let value = Visitor::default().body(self.flask(), &path)?;
-        Ok(format!("session={value}"))
+        Visitor::default().body(self.flask(), &path)
     }
 }
 

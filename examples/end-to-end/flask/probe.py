@@ -12,6 +12,7 @@ import traceback
 from flask import Flask, current_app, flash, get_flashed_messages, jsonify, request, session
 from flask_login import LoginManager, UserMixin, current_user, login_user, logout_user
 from flask_session import Session
+from msgspec.msgpack import Ext
 
 from stores import store_of
 from values import VALUES
@@ -155,7 +156,8 @@ def store_value(row):
 
 @app.get("/repr/<key>")
 def show_value(key):
-    return repr(session[key])
+    value = session[key]
+    return f"Ext({value.code}, {value.data!r})" if isinstance(value, Ext) else repr(value)
 
 
 def key(sid):

@@ -174,7 +174,10 @@ impl Request {
         scene
             .browser
             .answered(ok, self.due.clone(), user, self.cookie.clone());
-        self.end(Phase::Answered { ok, sent: self.due.clone() });
+        self.end(Phase::Answered {
+            ok,
+            sent: self.due.clone(),
+        });
     }
 
     /// What nobody needs any more is forgotten, so that states are the same that differ in it only.

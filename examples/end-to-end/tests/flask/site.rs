@@ -124,6 +124,8 @@ impl Backend {
 fn key_of(variable: &str) -> String {
     match variable {
         "PERMANENT_SESSION_LIFETIME" => "lifetime".to_owned(),
+        "SESSION_COOKIE_HTTPONLY" => "cookie_http_only".to_owned(),
+        "SESSION_COOKIE_SAMESITE" => "cookie_same_site".to_owned(),
         _ => variable.trim_start_matches("SESSION_").to_lowercase(),
     }
 }

@@ -25,7 +25,7 @@ pub(crate) enum Known {
 }
 
 /// The name of an entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct EntryName {
     user: [u8; 16],
     pub(crate) key: StoreKey,
@@ -91,7 +91,7 @@ impl EntryName {
     pub(crate) fn new(user: &str, key: &StoreKey) -> Self {
         EntryName {
             user: digest(user),
-            key: *key,
+            key: key.clone(),
         }
     }
 

@@ -89,7 +89,7 @@ impl FsStore {
 #[async_trait]
 impl Store for FsStore {
     async fn load(&self, key: &StoreKey) -> Result<Option<Stored>, StoreError> {
-        let key = *key;
+        let key = key.clone();
         self.run("load", move |files| files.load(&key)).await
     }
 
@@ -100,7 +100,7 @@ impl Store for FsStore {
         entry: Entry,
         now: Timestamp,
     ) -> Result<Write, StoreError> {
-        let key = *key;
+        let key = key.clone();
         self.run("put", move |files| files.put(&key, &expect, &entry, now))
             .await
     }
@@ -112,7 +112,7 @@ impl Store for FsStore {
         deadline: Timestamp,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let (key, version) = (*key, version.clone());
+        let (key, version) = (key.clone(), version.clone());
         self.run("touch", move |files| {
             files.touch(&key, &version, deadline, now)
         })
@@ -120,7 +120,7 @@ impl Store for FsStore {
     }
 
     async fn delete(&self, key: &StoreKey, version: &Version) -> Result<Deletion, StoreError> {
-        let (key, version) = (*key, version.clone());
+        let (key, version) = (key.clone(), version.clone());
         self.run("delete", move |files| files.delete(&key, &version))
             .await
     }

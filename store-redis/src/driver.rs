@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use anysession::flask::Flask;
 use anysession::{ConnectError, Driver, Location, Store};
 use redis::cluster::ClusterClientBuilder;
 use redis::io::tcp::TcpSettings;
@@ -14,6 +15,7 @@ use redis::{
 use crate::address::{Address, Host, Place, SCHEMES};
 use crate::certificates;
 use crate::error::{Failure, Secrets};
+use crate::flask::FlaskStore;
 use crate::options::{Durability, RedisOptions};
 use crate::sentinel::{Login, Sentinels};
 use crate::store::RedisStore;
@@ -39,15 +41,29 @@ pub const DRIVER: Driver = Driver {
     name: NAME,
     schemes: SCHEMES,
     connect: |location| Box::pin(connect(location)),
-    connect_flask: None,
+    connect_flask: Some(|location, flask| Box::pin(connect_flask(location, flask))),
 };
 
 async fn connect(location: Location) -> Result<Arc<dyn Store>, ConnectError> {
+    Ok(Arc::new(open(&location).await?))
+}
+
+async fn connect_flask(location: Location, flask: Flask) -> Result<Arc<dyn Store>, ConnectError> {
+    if location.option("prefix").is_some() {
+        return Err(bad(
+            "prefix",
+            "none: with Flask's layout `key_prefix` is the prefix",
+        ));
+    }
+    Ok(Arc::new(FlaskStore::new(open(&location).await?, &flask)))
+}
+
+async fn open(location: &Location) -> Result<RedisStore, ConnectError> {
     location.check_options(NAME, OPTIONS)?;
-    let options = options(&location)?;
+    let options = options(location)?;
     let Address { place, login } = Address::parse(location.base()).map_err(failed)?;
-    check_fit(&location, &place)?;
-    let certificates = certificates::read(&location, place.is_encrypted()).await?;
+    check_fit(location, &place)?;
+    let certificates = certificates::read(location, place.is_encrypted()).await?;
     let passwords = [
         login.password.as_deref(),
         location.option("sentinel_password"),
@@ -66,7 +82,7 @@ async fn connect(location: Location) -> Result<Arc<dyn Store>, ConnectError> {
         }
         Place::Socket { path } => {
             let address = ConnectionAddr::Unix(path);
-            let client = client(address, &login, database_of_socket(&location)?, None);
+            let client = client(address, &login, database_of_socket(location)?, None);
             RedisStore::from_client(client.map_err(refused)?, options).await
         }
         Place::Cluster { hosts, tls } => {
@@ -95,7 +111,7 @@ async fn connect(location: Location) -> Result<Arc<dyn Store>, ConnectError> {
             RedisStore::from_sentinels(sentinels, options).await
         }
     };
-    Ok(Arc::new(opened.map_err(failed)?))
+    opened.map_err(failed)
 }
 
 /// Refuses options that would have no effect here.

@@ -56,7 +56,9 @@ pub(crate) async fn list(link: &Link, names: &Names, user: &str) -> Result<Vec<S
         let heads = link.send_each(heads.collect()).await?;
         for (member, head) in batch.iter().zip(heads) {
             match head {
-                Value::BulkString(head) if member.is_right(&head, user) => keys.push(member.key),
+                Value::BulkString(head) if member.is_right(&head, user) => {
+                    keys.push(member.key.clone())
+                }
                 Value::BulkString(_) => stale.push(member),
                 _ => {
                     return Err(Failure::Unexpected {

@@ -82,6 +82,7 @@ mod address;
 mod certificates;
 mod driver;
 mod error;
+mod flask;
 mod index;
 mod link;
 mod names;

@@ -107,6 +107,15 @@ impl Link {
         Ok(changed)
     }
 
+    /// Runs a script that only reads, and gives its answer.
+    pub(crate) async fn ask(&self, call: &Call) -> Result<Value, Failure> {
+        let answer = self.exchange(call.key(), &call.by_hash()).await?;
+        match is_unknown_script(&answer) {
+            true => self.send(call.key(), &call.with_source()).await,
+            false => answered(answer),
+        }
+    }
+
     /// Runs scripts on one server, in this order, and answers whether the first one changed something.
     async fn run_together(&self, calls: &[&Call], wait: Option<Duration>) -> Result<bool, Failure> {
         let mut answers = self.attempt(calls, wait, Call::by_hash).await?;

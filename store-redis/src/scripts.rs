@@ -19,13 +19,13 @@ static INDEX: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scri
 
 /// A script, which a server knows by its hash once it has run it.
 #[derive(Debug)]
-struct Script {
+pub(crate) struct Script {
     source: &'static str,
     hash: String,
 }
 
 impl Script {
-    fn new(source: &'static str) -> Self {
+    pub(crate) fn new(source: &'static str) -> Self {
         Script {
             source,
             hash: redis::Script::new(source).get_hash().to_owned(),
@@ -82,7 +82,7 @@ pub(crate) fn index(key: String, member: &[u8], deadline: Deadline, now: Timesta
 }
 
 impl Call {
-    fn new(script: &'static LazyLock<Script>, key: String) -> Self {
+    pub(crate) fn new(script: &'static LazyLock<Script>, key: String) -> Self {
         let script = LazyLock::force(script);
         let mut command = redis::cmd("EVALSHA");
         command.arg(&script.hash).arg(1).arg(&key);
@@ -93,7 +93,7 @@ impl Call {
         }
     }
 
-    fn arg(mut self, argument: impl ToRedisArgs) -> Self {
+    pub(crate) fn arg(mut self, argument: impl ToRedisArgs) -> Self {
         self.command.arg(argument);
         self
     }

@@ -56,6 +56,15 @@ impl RedisStore {
         }))
     }
 
+    pub(crate) fn link(&self) -> &Link {
+        &self.0.link
+    }
+
+    /// The way of a write that is to last, and how long it waits for a replica.
+    pub(crate) fn durable(&self) -> (&Link, Option<Duration>) {
+        self.0.durable()
+    }
+
     /// A server that wants a password, or cannot be read, is found out by this and not by the first visitor.
     pub(crate) async fn probe(&self) -> Result<(), Failure> {
         let key = StoreKey::from_bytes(&[0; 32]).unwrap_or_else(|| unreachable!("32 bytes"));
@@ -64,7 +73,7 @@ impl RedisStore {
 
     /// What is one exchange with the server. On a connection of ours both its parts have limits: another timer for each
     /// verb would cost as much as all the rest of the store.
-    async fn exchanged<T, Work>(
+    pub(crate) async fn exchanged<T, Work>(
         &self,
         operation: &'static str,
         work: Pin<&mut Work>,

@@ -192,7 +192,7 @@ pub(crate) async fn a_server_that_is_full_says_so_and_loses_nothing() {
         (stored.version, stored.entry),
         (version.clone(), of_user("ada", "x"))
     );
-    assert_eq!(store.keys_of_user("ada").await.unwrap(), [key]);
+    assert_eq!(store.keys_of_user("ada").await.unwrap(), [key.clone()]);
     assert_eq!(store.delete(&key, &version).await.unwrap(), Deletion::Done);
     server
         .command(&["CONFIG", "SET", "maxmemory", "0"])
@@ -253,11 +253,11 @@ async fn every_verb_in_time(store: &dyn Store) -> Vec<StoreError> {
     let started = Instant::now();
     let key = new_key();
     let waiting = (0..32).map(|number| {
-        let version = &version;
+        let (key, version) = (&key, &version);
         async move {
             match number % 2 {
-                0 => store.delete(&key, version).await.map(drop),
-                _ => store.touch(&key, version, LATER, NOW).await,
+                0 => store.delete(key, version).await.map(drop),
+                _ => store.touch(key, version, LATER, NOW).await,
             }
         }
     });

@@ -150,7 +150,7 @@ pub(crate) async fn a_write_to_a_cluster_whose_answer_is_lost_is_not_sent_again(
         silent.proxy.set(Conduct::SwallowAnswers);
         let started = Instant::now();
         let writing = tokio::spawn({
-            let store = Arc::clone(&silent.store);
+            let (store, key) = (Arc::clone(&silent.store), key.clone());
             async move {
                 store
                     .put(&key, Expect::Version(version), entry(payload), NOW)

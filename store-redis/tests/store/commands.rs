@@ -127,7 +127,7 @@ pub(crate) async fn a_server_that_forgot_its_scripts_learns_them_again() {
     let forget = || server.command(&["SCRIPT", "FLUSH"]).unwrap();
     forget();
     let (key, version) = create(&*store, of_user("ada", "a")).await;
-    assert_eq!(store.keys_of_user("ada").await.unwrap(), [key]);
+    assert_eq!(store.keys_of_user("ada").await.unwrap(), [key.clone()]);
     forget();
     let version = update(&*store, &key, &version, of_user("ada", "b")).await;
     forget();
@@ -150,7 +150,7 @@ pub(crate) async fn a_server_that_forgot_its_scripts_learns_them_again() {
     forget();
     create(&*store, entry("")).await;
     let version = update(&*store, &key, &version, of_user("bob", "c")).await;
-    assert_eq!(store.keys_of_user("bob").await.unwrap(), [key]);
+    assert_eq!(store.keys_of_user("bob").await.unwrap(), [key.clone()]);
     forget();
     assert_eq!(store.delete(&key, &version).await.unwrap(), Deletion::Done);
 }

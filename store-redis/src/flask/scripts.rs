@@ -1,0 +1,52 @@
+//! The scripts on a bare value.
+
+use std::sync::LazyLock;
+
+use anysession::{Entry, Timestamp};
+use bytes::Bytes;
+
+use crate::record::Deadline;
+use crate::scripts::{Call, Script};
+
+/// Reads a value, and when it expires.
+static LOAD: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("load.lua")));
+/// Writes a value if what is there is as expected.
+static PUT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("put.lua")));
+/// Lets a value expire later.
+static TOUCH: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("touch.lua")));
+/// Deletes a value if it is as expected.
+static DELETE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("delete.lua")));
+
+pub(super) fn load(key: String) -> Call {
+    Call::new(&LOAD, key)
+}
+
+/// A word says whether anything is expected, since every text may be a value.
+pub(super) fn put(key: String, expected: Option<&Bytes>, now: Timestamp, entry: &Entry) -> Call {
+    let (word, expected) = match expected {
+        None => ("absent", &[][..]),
+        Some(value) => ("value", &value[..]),
+    };
+    Call::new(&PUT, key)
+        .arg(word)
+        .arg(expected)
+        .arg(Deadline::from(now).as_millis())
+        .arg(&entry.payload[..])
+        .arg(expiry(entry.deadline))
+}
+
+pub(super) fn touch(key: String, value: &Bytes, now: Timestamp, deadline: Timestamp) -> Call {
+    Call::new(&TOUCH, key)
+        .arg(&value[..])
+        .arg(Deadline::from(now).as_millis())
+        .arg(expiry(deadline))
+}
+
+pub(super) fn delete(key: String, value: &Bytes) -> Call {
+    Call::new(&DELETE, key).arg(&value[..])
+}
+
+/// Redis refuses 0.
+fn expiry(deadline: Timestamp) -> u64 {
+    Deadline::from(deadline).as_millis().max(1)
+}

@@ -189,6 +189,10 @@ fn read<T: DeserializeOwned>(session: &Session) -> Result<T> {
     Ok(session.get("v")?.ok_or("it is not there")?)
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a row of the table reads better without a `&`"
+)]
 fn is<T: DeserializeOwned + PartialEq + Debug>(session: &Session, expected: T) -> Result {
     same!(read::<T>(session)?, expected, "what Rust reads");
     Ok(())

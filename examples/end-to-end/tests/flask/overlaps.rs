@@ -80,7 +80,7 @@ pub(crate) fn by_default_a_late_read_of_flask_overwrites_what_rust_did(site: &Si
 }
 
 fn undoes(site: &Site, page: &str) -> Result {
-    let (visitor, cookie) = begin(site.rust())?;
+    let (visitor, _) = begin(site.rust())?;
     overlapping(site, &visitor, page, || {
         visitor.body(site.rust(), "/set/rust/written").map(drop)
     })?;
@@ -90,15 +90,19 @@ fn undoes(site: &Site, page: &str) -> Result {
         "what Rust wrote meanwhile"
     );
 
-    let back = Visitor::with_cookie(Some(cookie.clone()));
-    overlapping(site, &back, page, || {
-        visitor.body(site.rust(), "/logout").map(drop)
-    })?;
-    same!(
-        back.body(site.rust(), "/get/k")?,
-        "v",
-        "what a log-out has ended"
-    );
+    for ending in ["/logout", "/regenerate"] {
+        let (visitor, cookie) = begin(site.rust())?;
+        let late = Visitor::with_cookie(Some(cookie.clone()));
+        overlapping(site, &late, page, || {
+            visitor.body(site.rust(), ending).map(drop)
+        })?;
+        let old = Visitor::with_cookie(Some(cookie));
+        same!(
+            old.body(site.rust(), "/get/k")?,
+            "v",
+            "what {ending} has ended"
+        );
+    }
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! A browser in an application that is half Flask and half Rust: `examples/flask-migration`, behind nginx.
+//! A browser in an application that is half Flask and half Rust, behind nginx.
 
 use std::process::ExitCode;
 

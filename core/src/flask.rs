@@ -38,7 +38,7 @@ mod login;
 mod settings;
 mod signer;
 
-pub use date_time::DateTime;
+pub use date_time::{DateTime, NoDateTime};
 pub use login::login_id;
 pub use settings::{Flask, Format};
 pub(crate) use signer::Signer;

@@ -56,7 +56,7 @@ impl Layout {
     }
 }
 
-fn open_root(path: &Path, durability: Durability) -> Result<Folder, OpenError> {
+pub(crate) fn open_root(path: &Path, durability: Durability) -> Result<Folder, OpenError> {
     // Taken apart and put together, because `link/` and `link/.` would follow the link.
     let path: PathBuf = path.components().collect();
     let doing = "open the session directory";

@@ -2,12 +2,16 @@
 
 use std::sync::Arc;
 
+use anysession::flask::Flask;
 use anysession::{ConnectError, Driver, Location, Store};
 
+use crate::error::OpenError;
+use crate::flask::{FlaskStore, Hash};
 use crate::store::{Durability, FsStore};
 
 pub(crate) const NAME: &str = "filesystem";
 const OPTIONS: &[&str] = &["durability"];
+const FLASK_OPTIONS: &[&str] = &["durability", "hash"];
 const DEFAULT_PATH: &str = "./sessions";
 
 /// The type `filesystem`: a path or a `file://` URL, `./sessions` if none is configured.
@@ -17,12 +21,36 @@ pub const DRIVER: Driver = Driver {
     name: NAME,
     schemes: &["file"],
     connect: |location| Box::pin(connect(location)),
-    connect_flask: None,
+    connect_flask: Some(|location, flask| Box::pin(connect_flask(location, flask))),
 };
 
 async fn connect(location: Location) -> Result<Arc<dyn Store>, ConnectError> {
     location.check_options(NAME, OPTIONS)?;
     let durability = durability(&location)?;
+    let path = path(&location)?;
+    opened(move || FsStore::open_with(path, durability)).await
+}
+
+async fn connect_flask(location: Location, flask: Flask) -> Result<Arc<dyn Store>, ConnectError> {
+    location.check_options(NAME, FLASK_OPTIONS)?;
+    let durability = durability(&location)?;
+    let hash = match location.option("hash") {
+        None | Some("auto") => None,
+        Some("md5") => Some(Hash::Md5),
+        Some("sha256") => Some(Hash::Sha256),
+        Some(_) => {
+            return Err(ConnectError::BadOption {
+                driver: NAME,
+                option: "hash".to_owned(),
+                expected: "auto, md5 (cachelib up to 0.15) or sha256 (from 0.16 on)".to_owned(),
+            });
+        }
+    };
+    let path = path(&location)?;
+    opened(move || FlaskStore::open(path.as_ref(), &flask, hash, durability)).await
+}
+
+fn path(location: &Location) -> Result<String, ConnectError> {
     if let Some(scheme) = location.scheme().filter(|scheme| *scheme != "file") {
         return Err(failed(format!(
             "its url begins with {scheme}://, expected a path or file:///path; correct the url, or the type"
@@ -32,10 +60,14 @@ async fn connect(location: Location) -> Result<Arc<dyn Store>, ConnectError> {
     if path.is_empty() {
         DEFAULT_PATH.clone_into(&mut path);
     }
+    Ok(path)
+}
+
+async fn opened<S: Store>(
+    open: impl FnOnce() -> Result<S, OpenError> + Send + 'static,
+) -> Result<Arc<dyn Store>, ConnectError> {
     let runtime = tokio::runtime::Handle::try_current().map_err(failed)?;
-    let opened = runtime
-        .spawn_blocking(move || FsStore::open_with(path, durability))
-        .await;
+    let opened = runtime.spawn_blocking(open).await;
     let store = opened.map_err(failed)?.map_err(failed)?;
     Ok(Arc::new(store))
 }

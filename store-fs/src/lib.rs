@@ -50,6 +50,7 @@ mod admission;
 mod dir;
 mod driver;
 mod error;
+mod flask;
 mod folder;
 mod index;
 mod lock;

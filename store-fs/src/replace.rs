@@ -19,7 +19,18 @@ impl Folder {
         content: &[u8],
         durability: Durability,
     ) -> Result<(), Failure> {
-        let temp = Temp::create(self)?;
+        self.replace_by(names::next_temp_name, name, content, durability)
+    }
+
+    /// The same, by a temporary file of such a name.
+    pub(crate) fn replace_by(
+        &self,
+        temp_name: impl Fn() -> String,
+        name: &str,
+        content: &[u8],
+        durability: Durability,
+    ) -> Result<(), Failure> {
+        let temp = Temp::create(self, temp_name)?;
         let mut rest = content;
         while !rest.is_empty() {
             let written = rustix::io::retry_on_intr(|| rustix::io::write(&temp.fd, rest))
@@ -47,9 +58,9 @@ struct Temp<'a> {
 }
 
 impl<'a> Temp<'a> {
-    fn create(folder: &'a Folder) -> Result<Self, Failure> {
+    fn create(folder: &'a Folder, next_name: impl Fn() -> String) -> Result<Self, Failure> {
         loop {
-            let name = names::next_temp_name();
+            let name = next_name();
             if let Some(fd) = folder.create_file(&name)? {
                 return Ok(Temp {
                     folder,

@@ -71,19 +71,26 @@ impl FsStore {
         operation: &'static str,
         work: impl FnOnce(&Files) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let runtime = tokio::runtime::Handle::try_current()
-            .map_err(|error| StoreError::new(NAME, operation, Failure::NoRuntime(error)))?;
         let files = Arc::clone(&self.0);
-        let span = tracing::Span::current();
-        runtime
-            .spawn_blocking(move || span.in_scope(|| work(&files)))
-            .await
-            .unwrap_or_else(|error| Err(Failure::NoAnswer(error)))
-            .map_err(|failure| match failure.is_full() {
-                true => StoreError::full(NAME, operation, failure),
-                false => StoreError::new(NAME, operation, failure),
-            })
+        on_a_blocking_thread(operation, move || work(&files)).await
     }
+}
+
+pub(crate) async fn on_a_blocking_thread<T: Send + 'static>(
+    operation: &'static str,
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, StoreError> {
+    let runtime = tokio::runtime::Handle::try_current()
+        .map_err(|error| StoreError::new(NAME, operation, Failure::NoRuntime(error)))?;
+    let span = tracing::Span::current();
+    runtime
+        .spawn_blocking(move || span.in_scope(work))
+        .await
+        .unwrap_or_else(|error| Err(Failure::NoAnswer(error)))
+        .map_err(|failure| match failure.is_full() {
+            true => StoreError::full(NAME, operation, failure),
+            false => StoreError::new(NAME, operation, failure),
+        })
 }
 
 #[async_trait]

@@ -9,6 +9,7 @@ use sqlx::query::Query;
 use sqlx::{ColumnIndex, Decode, Encode, Executor, IntoArguments, Row as _, Type};
 
 use crate::error::{Failure, Meaning};
+use crate::flask;
 use crate::statements::{Dialect, Statement};
 
 /// A database, as the store sees it.
@@ -19,6 +20,7 @@ pub(crate) trait Backend: Database {
     /// What the configuration calls it.
     const STORE: &'static str;
     const DIALECT: Dialect;
+    const FLASK: flask::Dialect;
     /// The schema file.
     const SCHEMA: &'static str;
 
@@ -50,6 +52,9 @@ pub(crate) trait Backend: Database {
 
     /// The row of the statement that lists the keys of a user.
     fn key(row: &Self::Row) -> Result<StoreKey, Failure>;
+
+    /// The row of the statement that loads from Flask-Session's table: the data, and its end as text.
+    fn value(row: &Self::Row) -> Result<(Vec<u8>, Option<String>), Failure>;
 
     fn judge(error: &dyn DatabaseError) -> Meaning;
 }

@@ -33,6 +33,8 @@ pub(crate) enum Failure {
         "the table is not as the schema of this crate says; rename it, or name another one with `table`"
     )]
     WrongTable(#[source] Cause),
+    #[error("there is a row of this key already")]
+    Taken(#[source] Cause),
     #[error("the database refused the statement")]
     Refused(#[source] Cause),
     #[error("a user of {0} bytes cannot be stored: at most {max}", max = crate::store::MAX_USER)]
@@ -88,6 +90,8 @@ pub(crate) enum Meaning {
     Lost,
     /// The table does not exist.
     NoTable,
+    /// There is a row of this key.
+    Taken,
     /// Anything else.
     Other,
 }
@@ -99,6 +103,7 @@ impl Meaning {
         judge: impl FnOnce(&dyn sqlx::error::DatabaseError) -> Meaning,
     ) -> Failure {
         let meaning = match &error {
+            sqlx::Error::Database(error) if error.is_unique_violation() => Meaning::Taken,
             sqlx::Error::Database(error) => judge(&**error),
             sqlx::Error::Io(_)
             | sqlx::Error::Tls(_)
@@ -112,6 +117,7 @@ impl Meaning {
             Meaning::RolledBack => Failure::RolledBack(cause),
             Meaning::Lost => Failure::Lost(cause),
             Meaning::NoTable => Failure::NoTable(cause),
+            Meaning::Taken => Failure::Taken(cause),
             Meaning::Other => Failure::Refused(cause),
         }
     }

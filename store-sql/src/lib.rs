@@ -97,6 +97,7 @@ mod backend;
 mod connections;
 mod driver;
 mod error;
+mod flask;
 #[cfg(feature = "mysql")]
 mod mysql;
 #[cfg(feature = "postgres")]

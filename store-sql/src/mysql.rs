@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use anysession::{ConnectError, Driver, Location, StoreError, StoreKey, Stored};
+use anysession::flask::Flask;
+use anysession::{ConnectError, Driver, Location, Store, StoreError, StoreKey, Stored};
 use sqlx::error::DatabaseError;
 use sqlx::mysql::{
     MySqlConnectOptions, MySqlConnection, MySqlDatabaseError, MySqlPool, MySqlQueryResult,
@@ -14,6 +15,7 @@ use crate::backend::{self, Backend, Value, column, nullable};
 use crate::connections::Connections;
 use crate::driver::{boxed, check_scheme, on_pool, open, wrong_url};
 use crate::error::{Failure, Meaning};
+use crate::flask::{self, FlaskStore};
 use crate::rows;
 use crate::schema::Table;
 use crate::settings::{Options, Settings};
@@ -42,7 +44,9 @@ pub const MYSQL: Driver = Driver {
     name: NAME,
     schemes: SCHEMES,
     connect: |location| Box::pin(async move { connect(&location).await.map(boxed) }),
-    connect_flask: None,
+    connect_flask: Some(|location, flask| {
+        Box::pin(async move { connect_flask(&location, &flask).await })
+    }),
 };
 
 /// Sessions in a table of a MySQL or MariaDB database.
@@ -93,9 +97,19 @@ impl SqlStore<MySql> {
 }
 
 async fn connect(location: &Location) -> Result<MySqlStore, ConnectError> {
+    let settings = Settings::of(location, NAME)?;
+    connect_with(location, settings).await
+}
+
+async fn connect_flask(location: &Location, flask: &Flask) -> Result<Arc<dyn Store>, ConnectError> {
+    let (settings, create) = Settings::of_flask(location, NAME)?;
+    let store = connect_with(location, settings).await?;
+    Ok(Arc::new(FlaskStore::open(store, flask, create).await?))
+}
+
+async fn connect_with(location: &Location, settings: Settings) -> Result<MySqlStore, ConnectError> {
     location.check_options(NAME, OPTIONS)?;
     check_scheme(location, NAME, SCHEMES, FORM)?;
-    let settings = Settings::of(location, NAME)?;
     let connections = Connections::own(options(location)?, settings.pool, settings.acquire_timeout);
     let connections = Arc::new(connections);
     open(settings, Arc::clone(&connections), connections, None).await
@@ -146,6 +160,15 @@ impl Backend for MySql {
         delete_expired: "DELETE FROM {table} WHERE deadline <= ? ORDER BY deadline LIMIT ?",
     };
 
+    const FLASK: flask::Dialect = flask::Dialect {
+        schema: "CREATE TABLE IF NOT EXISTS {table} (id INTEGER NOT NULL AUTO_INCREMENT, session_id VARCHAR(255), \
+                 data BLOB, expiry DATETIME, PRIMARY KEY (id), UNIQUE (session_id))",
+        time: "CAST(? AS DATETIME(6))",
+        shown: "DATE_FORMAT(expiry, '%Y-%m-%d %H:%i:%s.%f')",
+        millis: 1000,
+        delete_expired: "DELETE FROM {table} WHERE expiry <= CAST(? AS DATETIME(6)) LIMIT ?",
+    };
+
     const SCHEMA: &'static str = include_str!("../schema/mysql.sql");
 
     async fn execute(
@@ -193,6 +216,13 @@ impl Backend for MySql {
     fn key(row: &MySqlRow) -> Result<StoreKey, Failure> {
         let key: &[u8] = column::<MySql, _>(row, 0, ": its key is not binary")?;
         rows::key(key)
+    }
+
+    fn value(row: &MySqlRow) -> Result<(Vec<u8>, Option<String>), Failure> {
+        Ok((
+            column::<MySql, _>(row, 0, ": it has no data")?,
+            nullable::<MySql, _>(row, 1, ": its expiry is no time")?,
+        ))
     }
 
     fn judge(error: &dyn DatabaseError) -> Meaning {

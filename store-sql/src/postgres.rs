@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use anysession::{ConnectError, Driver, Location, StoreError, StoreKey, Stored};
+use anysession::flask::Flask;
+use anysession::{ConnectError, Driver, Location, Store, StoreError, StoreKey, Stored};
 use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgQueryResult, PgRow, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _, Postgres};
@@ -11,6 +12,7 @@ use crate::backend::{self, Backend, Value, column, nullable};
 use crate::connections::Connections;
 use crate::driver::{boxed, check_scheme, on_pool, open, wrong_url};
 use crate::error::{Failure, Meaning};
+use crate::flask::{self, FlaskStore};
 use crate::rows;
 use crate::schema::Table;
 use crate::settings::{Options, Settings};
@@ -41,7 +43,9 @@ pub const POSTGRES: Driver = Driver {
     name: NAME,
     schemes: SCHEMES,
     connect: |location| Box::pin(async move { connect(&location).await.map(boxed) }),
-    connect_flask: None,
+    connect_flask: Some(|location, flask| {
+        Box::pin(async move { connect_flask(&location, &flask).await })
+    }),
 };
 
 /// Sessions in a table of a PostgreSQL database.
@@ -92,9 +96,22 @@ impl SqlStore<Postgres> {
 }
 
 async fn connect(location: &Location) -> Result<PostgresStore, ConnectError> {
+    let settings = Settings::of(location, NAME)?;
+    connect_with(location, settings).await
+}
+
+async fn connect_flask(location: &Location, flask: &Flask) -> Result<Arc<dyn Store>, ConnectError> {
+    let (settings, create) = Settings::of_flask(location, NAME)?;
+    let store = connect_with(location, settings).await?;
+    Ok(Arc::new(FlaskStore::open(store, flask, create).await?))
+}
+
+async fn connect_with(
+    location: &Location,
+    settings: Settings,
+) -> Result<PostgresStore, ConnectError> {
     location.check_options(NAME, OPTIONS)?;
     check_scheme(location, NAME, SCHEMES, FORM)?;
-    let settings = Settings::of(location, NAME)?;
     let connections = Connections::own(options(location)?, settings.pool, settings.acquire_timeout);
     let connections = Arc::new(connections);
     open(settings, Arc::clone(&connections), connections, None).await
@@ -144,6 +161,17 @@ impl Backend for Postgres {
                          ORDER BY deadline LIMIT $2 FOR UPDATE))",
     };
 
+    const FLASK: flask::Dialect = flask::Dialect {
+        schema: "CREATE TABLE IF NOT EXISTS {table} (id SERIAL NOT NULL, session_id VARCHAR(255), \
+                 data BYTEA, expiry TIMESTAMP WITHOUT TIME ZONE, PRIMARY KEY (id), UNIQUE (session_id))",
+        time: "CAST(? AS timestamp)",
+        shown: "to_char(expiry, 'YYYY-MM-DD HH24:MI:SS.US')",
+        millis: 1,
+        delete_expired: "DELETE FROM {table} WHERE expiry <= CAST($1 AS timestamp) AND id = ANY (ARRAY \
+                         (SELECT id FROM {table} WHERE expiry <= CAST($1 AS timestamp) \
+                         ORDER BY id LIMIT $2 FOR UPDATE))",
+    };
+
     const SCHEMA: &'static str = include_str!("../schema/postgres.sql");
 
     async fn execute(
@@ -190,6 +218,13 @@ impl Backend for Postgres {
     fn key(row: &PgRow) -> Result<StoreKey, Failure> {
         let key: &[u8] = column::<Postgres, _>(row, 0, ": its key is no bytea")?;
         rows::key(key)
+    }
+
+    fn value(row: &PgRow) -> Result<(Vec<u8>, Option<String>), Failure> {
+        Ok((
+            column::<Postgres, _>(row, 0, ": it has no data")?,
+            nullable::<Postgres, _>(row, 1, ": its expiry is no time")?,
+        ))
     }
 
     fn judge(error: &dyn DatabaseError) -> Meaning {

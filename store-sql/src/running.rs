@@ -82,6 +82,9 @@ impl<DB: Backend> Inner<DB> {
 
     /// Sees to it that the table is there and has the columns of the schema.
     pub(crate) async fn check_table(&self, create: CreateTable) -> Result<(), Failure> {
+        if create == CreateTable::OfFlask {
+            return Ok(());
+        }
         match self.probe().await {
             Err(Failure::NoTable(_)) if create == CreateTable::Auto => {
                 self.create_table().await?;
@@ -100,9 +103,13 @@ impl<DB: Backend> Inner<DB> {
     }
 
     pub(crate) async fn create_table(&self) -> Result<(), Failure> {
+        self.make(self.table.rename(DB::SCHEMA)).await
+    }
+
+    /// Runs the statements of a schema.
+    pub(crate) async fn make(&self, schema: String) -> Result<(), Failure> {
         let creating = async {
             let mut connection = self.writes.take().await?;
-            let schema = self.table.rename(DB::SCHEMA);
             let result = DB::create_table(&mut connection, schema).await;
             settle(&self.writes, connection, result)
         };

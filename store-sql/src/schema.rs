@@ -73,6 +73,8 @@ pub(crate) enum CreateTable {
     Auto,
     /// The table is somebody else's business: a migration's.
     Never,
+    /// It is another table: Flask-Session's.
+    OfFlask,
 }
 
 #[cfg(test)]

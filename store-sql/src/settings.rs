@@ -45,6 +45,27 @@ impl Settings {
                 .unwrap_or(TIMEOUT),
         })
     }
+
+    /// The same for sessions in Flask-Session's table, and whether that one may be created.
+    pub(crate) fn of_flask(
+        location: &Location,
+        driver: &'static str,
+    ) -> Result<(Self, CreateTable), ConnectError> {
+        let options = Options { location, driver };
+        options.read("table", "none: with Flask's layout it is a setting", |_| {
+            None::<()>
+        })?;
+        let settings = Self::of(location, driver)?;
+        let create = settings.create_table;
+        let create_table = CreateTable::OfFlask;
+        Ok((
+            Settings {
+                create_table,
+                ..settings
+            },
+            create,
+        ))
+    }
 }
 
 fn create_table(value: &str) -> Option<CreateTable> {

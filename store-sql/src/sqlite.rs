@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anysession::{ConnectError, Driver, Location, StoreError, StoreKey, Stored};
+use anysession::flask::Flask;
+use anysession::{ConnectError, Driver, Location, Store, StoreError, StoreKey, Stored};
 use sqlx::error::DatabaseError;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqliteQueryResult,
@@ -16,6 +17,7 @@ use crate::backend::{self, Backend, Value, column, nullable};
 use crate::connections::Connections;
 use crate::driver::{boxed, failed, on_pool, open, wrong_url};
 use crate::error::{Failure, Meaning};
+use crate::flask::{self, FlaskStore};
 use crate::rows;
 use crate::schema::Table;
 use crate::settings::{Options, Settings};
@@ -41,7 +43,9 @@ pub const SQLITE: Driver = Driver {
     name: NAME,
     schemes: &["sqlite"],
     connect: |location| Box::pin(async move { connect(&location).await.map(boxed) }),
-    connect_flask: None,
+    connect_flask: Some(|location, flask| {
+        Box::pin(async move { connect_flask(&location, &flask).await })
+    }),
 };
 
 /// Sessions in a SQLite file, which the processes of one machine may share, or in memory.
@@ -96,8 +100,21 @@ impl SqlStore<Sqlite> {
 }
 
 async fn connect(location: &Location) -> Result<SqliteStore, ConnectError> {
-    location.check_options(NAME, OPTIONS)?;
     let settings = Settings::of(location, NAME)?;
+    connect_with(location, settings).await
+}
+
+async fn connect_flask(location: &Location, flask: &Flask) -> Result<Arc<dyn Store>, ConnectError> {
+    let (settings, create) = Settings::of_flask(location, NAME)?;
+    let store = connect_with(location, settings).await?;
+    Ok(Arc::new(FlaskStore::open(store, flask, create).await?))
+}
+
+async fn connect_with(
+    location: &Location,
+    settings: Settings,
+) -> Result<SqliteStore, ConnectError> {
+    location.check_options(NAME, OPTIONS)?;
     let synchronous = durability(location)?;
     let path = path(location)?;
     let options = SqliteConnectOptions::new()
@@ -234,6 +251,16 @@ impl Backend for Sqlite {
                          ORDER BY deadline LIMIT ?2)",
     };
 
+    const FLASK: flask::Dialect = flask::Dialect {
+        schema: "CREATE TABLE IF NOT EXISTS {table} (id INTEGER NOT NULL, session_id VARCHAR(255), \
+                 data BLOB, expiry DATETIME, PRIMARY KEY (id), UNIQUE (session_id))",
+        time: "?",
+        shown: "CAST(expiry AS TEXT)",
+        millis: 1,
+        delete_expired: "DELETE FROM {table} WHERE expiry <= ?1 AND id IN \
+                         (SELECT id FROM {table} WHERE expiry <= ?1 LIMIT ?2)",
+    };
+
     const SCHEMA: &'static str = include_str!("../schema/sqlite.sql");
 
     async fn execute(
@@ -277,6 +304,13 @@ impl Backend for Sqlite {
     fn key(row: &SqliteRow) -> Result<StoreKey, Failure> {
         let key: &[u8] = column::<Sqlite, _>(row, 0, ": its key is no blob")?;
         rows::key(key)
+    }
+
+    fn value(row: &SqliteRow) -> Result<(Vec<u8>, Option<String>), Failure> {
+        Ok((
+            column::<Sqlite, _>(row, 0, ": it has no data")?,
+            nullable::<Sqlite, _>(row, 1, ": its expiry is no time")?,
+        ))
     }
 
     fn judge(error: &dyn DatabaseError) -> Meaning {

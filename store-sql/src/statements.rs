@@ -14,6 +14,14 @@ use crate::schema::Table;
 pub(crate) struct Statement(Arc<str>);
 
 impl Statement {
+    /// A text whose values are question marks.
+    pub(crate) fn new(text: String, dialect: &Dialect) -> Self {
+        Statement(match dialect.numbered {
+            true => number(&text).into(),
+            false => text.into(),
+        })
+    }
+
     /// What sqlx takes.
     pub(crate) fn sql(&self) -> SqlStr {
         // Only a `Table`, which was checked, was put into it.
@@ -65,14 +73,7 @@ impl Statements {
     pub(crate) fn new(table: &Table, dialect: &Dialect) -> Self {
         let Dialect { quote, .. } = dialect;
         let table = format!("{quote}{}{quote}", table.as_str());
-        let statement = |text: &str| {
-            let text = text.replace("{table}", &table);
-            let text = match dialect.numbered {
-                true => number(&text),
-                false => text,
-            };
-            Statement(text.into())
-        };
+        let statement = |text: &str| Statement::new(text.replace("{table}", &table), dialect);
         Statements {
             probe: statement(PROBE),
             load: statement(LOAD),

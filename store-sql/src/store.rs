@@ -23,7 +23,7 @@ pub(crate) const MAX_USER: usize = 255;
 
 /// Expired rows that one statement deletes at most, so that others get their turn: each locks what it deletes, and
 /// SQLite has one writer at a time.
-const BATCH: usize = 200;
+pub(crate) const BATCH: usize = 200;
 
 /// Sessions in one table of a database: a [`SqliteStore`](crate::SqliteStore), [`PostgresStore`](crate::PostgresStore)
 /// or [`MySqlStore`](crate::MySqlStore).
@@ -234,7 +234,7 @@ fn user_of(entry: &Entry) -> Result<Option<&str>, Failure> {
 
 /// A row that somebody else put into the table is no session, and no reason to fail: nobody could ever log in again
 /// under its key.
-fn readable<T>(read: Result<T, Failure>) -> Option<T> {
+pub(crate) fn readable<T>(read: Result<T, Failure>) -> Option<T> {
     read.inspect_err(|failure| {
         tracing::warn!(target: "anysession", "{failure}: treated as no session");
     })

@@ -7,7 +7,7 @@ use super::key::{ConfigKey, Naming};
 use super::value::{self, Value};
 use super::{Config, Url, flask};
 use crate::cookie::{Choices, Cookie, CookiePrefix, SameSite, Settings};
-use crate::flask::{Flask, Signer};
+use crate::flask::{Flask, Format, Signer};
 
 /// A configuration in the making; [`Config::builder`] starts one.
 ///
@@ -178,7 +178,7 @@ impl ConfigBuilder {
     /// Checks everything.
     pub fn build(self) -> Result<Config, ConfigError> {
         let naming = self.naming;
-        let flask = match self.layout {
+        let mut flask = match self.layout {
             Layout::Native => None,
             Layout::Flask => Some(self.checked_flask()?),
         };
@@ -217,6 +217,11 @@ impl ConfigBuilder {
             None => (self.store_type, self.url),
             Some(_) => flask::place(naming, self.store_type, self.url)?,
         };
+        if let Some(flask) = &mut flask
+            && flask::is_in_files(store_type.as_deref(), url.as_ref())
+        {
+            flask.format = Format::Json;
+        }
         Ok(Config {
             store_type,
             url,

@@ -59,6 +59,14 @@ fn is_name(name: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
+/// Whether the sessions lie in files, where Flask-Session asks cachelib's serializer for the format.
+pub(super) fn is_in_files(store_type: Option<&str>, url: Option<&Url>) -> bool {
+    match store_type {
+        Some(name) => name == "filesystem",
+        None => url.is_some_and(|url| Location::parse(&url.0).scheme() == Some("file")),
+    }
+}
+
 /// The store that is meant, in the words of this library.
 pub(super) fn place(
     naming: Naming,

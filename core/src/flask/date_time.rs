@@ -1,6 +1,7 @@
 //! A point in time as a value in a session.
 
 use std::fmt;
+use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
@@ -28,6 +29,8 @@ pub struct DateTime {
     nanos: u32,
 }
 
+/// Later than the last one, and within what `SystemTime` holds.
+const LAST_MILLI: u64 = 253_402_300_800_000;
 const NANOS: u32 = 1_000_000_000;
 /// What Python holds: the years from 1 to 9999.
 const SECONDS: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
@@ -67,7 +70,6 @@ impl DateTime {
         DateTime::new(seconds, nanos)
     }
 
-    /// RFC 3339, such as `2024-01-02T03:04:05.6789Z`.
     fn parse(text: &str) -> Option<Self> {
         let number = |range: std::ops::Range<usize>| -> Option<u32> {
             let digits = text.get(range)?;
@@ -162,9 +164,24 @@ impl From<SystemTime> for DateTime {
 
 impl From<Timestamp> for DateTime {
     fn from(time: Timestamp) -> Self {
-        (UNIX_EPOCH + Duration::from_millis(time.as_millis())).into()
+        let since = Duration::from_millis(time.as_millis().min(LAST_MILLI));
+        (UNIX_EPOCH + since).into()
     }
 }
+
+/// RFC 3339, such as `2024-01-02T03:04:05.6789+01:00`; a space will do instead of the `T`.
+impl FromStr for DateTime {
+    type Err = NoDateTime;
+
+    fn from_str(text: &str) -> Result<Self, NoDateTime> {
+        DateTime::parse(text).ok_or(NoDateTime(()))
+    }
+}
+
+/// A text is no time with its zone.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected a time such as 2024-01-02T03:04:05Z")]
+pub struct NoDateTime(());
 
 impl From<DateTime> for SystemTime {
     fn from(time: DateTime) -> Self {

@@ -1,0 +1,128 @@
+//! The sessions of a Flask application in files, as cachelib's `FileSystemCache` keeps them with its `JSONSerializer`.
+//!
+//! A file is called by the hash of the session's name, and holds its end, in seconds since 1970 as 32 bits in the order of
+//! the machine, and then the value. The hash is MD5 up to cachelib 0.15 and SHA-256 from 0.16 on; a session stays under the
+//! name under which it was found.
+//!
+//! What this store writes, it writes under a lock, and only over what it expects to find. Flask does not know that lock:
+//! a write of Flask's that comes between the look and the rename is lost, as it is between two processes of Flask's.
+//! Lock files and temporary files have the ending by which cachelib leaves them out.
+
+mod file;
+mod hash;
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use anysession::flask::Flask;
+use anysession::{
+    Deletion, Entry, Expect, Store, StoreError, StoreKey, Stored, Timestamp, Version, Write,
+};
+use async_trait::async_trait;
+
+use crate::driver::NAME;
+use crate::error::{Failure, OpenError};
+use crate::store::Durability;
+use file::Files;
+pub(crate) use hash::Hash;
+
+/// Sessions in files as Flask-Session keeps them.
+pub(crate) struct FlaskStore {
+    files: Arc<Files>,
+    prefix: String,
+}
+
+impl FlaskStore {
+    /// `hash` is for new sessions; `None`: as those that are there, else SHA-256.
+    pub(crate) fn open(
+        path: &Path,
+        flask: &Flask,
+        hash: Option<Hash>,
+        durability: Durability,
+    ) -> Result<Self, OpenError> {
+        Ok(FlaskStore {
+            files: Arc::new(Files::open(path, hash, durability)?),
+            prefix: flask.key_prefix().to_owned(),
+        })
+    }
+
+    fn name(&self, key: &StoreKey) -> String {
+        match key.plain() {
+            Some(id) => format!("{}{id}", self.prefix),
+            // A colon is in no id, so that also without a prefix no cookie reaches it.
+            None => format!("anysession:replaced:{key}"),
+        }
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        work: impl FnOnce(&Files) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let files = Arc::clone(&self.files);
+        crate::store::on_a_blocking_thread(operation, move || work(&files)).await
+    }
+}
+
+#[async_trait]
+impl Store for FlaskStore {
+    async fn load(&self, key: &StoreKey) -> Result<Option<Stored>, StoreError> {
+        let name = self.name(key);
+        self.run("load", move |files| files.load(&name)).await
+    }
+
+    async fn put(
+        &self,
+        key: &StoreKey,
+        expect: Expect,
+        entry: Entry,
+        now: Timestamp,
+    ) -> Result<Write, StoreError> {
+        let name = self.name(key);
+        self.run("put", move |files| files.put(&name, &expect, &entry, now))
+            .await
+    }
+
+    async fn touch(
+        &self,
+        key: &StoreKey,
+        version: &Version,
+        deadline: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let (name, version) = (self.name(key), version.clone());
+        self.run("touch", move |files| {
+            files.touch(&name, &version, deadline, now)
+        })
+        .await
+    }
+
+    async fn delete(&self, key: &StoreKey, version: &Version) -> Result<Deletion, StoreError> {
+        let (name, version) = (self.name(key), version.clone());
+        self.run("delete", move |files| files.delete(&name, &version))
+            .await
+    }
+
+    async fn keys_of_user(&self, _: &str) -> Result<Vec<StoreKey>, StoreError> {
+        let why =
+            "Flask-Session keeps no index of users, so nobody knows which sessions a user has";
+        Err(StoreError::new(NAME, "keys_of_user", why))
+    }
+
+    async fn delete_expired(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        self.run("delete_expired", move |files| {
+            files.delete_expired(before, limit)
+        })
+        .await
+    }
+}
+
+impl fmt::Debug for FlaskStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FlaskStore")
+            .field("files", &self.files)
+            .field("prefix", &self.prefix)
+            .finish()
+    }
+}

@@ -1,0 +1,269 @@
+//! What the verbs do with the files. All of it blocks.
+
+use std::io::Read as _;
+use std::path::Path;
+
+use anysession::{Deletion, Entry, Expect, Stored, Timestamp, Version, Write};
+use bytes::Bytes;
+use rustix::fs::OFlags;
+use sha2::{Digest as _, Sha256};
+
+use super::Hash;
+use crate::dir;
+use crate::error::{Failure, OpenError};
+use crate::folder::Folder;
+use crate::lock::{Locks, PATIENCE};
+use crate::names;
+use crate::store::Durability;
+
+/// The ending of what cachelib takes for no session.
+const NOT_A_SESSION: &str = ".__wz_cache";
+const EXPIRY_LEN: usize = 4;
+
+#[derive(Debug)]
+pub(super) struct Files {
+    folder: Folder,
+    locks: Locks,
+    hash: Hash,
+    durability: Durability,
+}
+
+/// A session that is there, and under which name.
+struct Found {
+    file: String,
+    stored: Stored,
+}
+
+impl Files {
+    pub(super) fn open(
+        path: &Path,
+        hash: Option<Hash>,
+        durability: Durability,
+    ) -> Result<Self, OpenError> {
+        let folder = dir::open_root(path, durability)?;
+        let (locks, _) = folder.make_child(&format!("anysession-locks{NOT_A_SESSION}"))?;
+        let hash = match hash {
+            Some(hash) => hash,
+            None => hash_in(&folder)?,
+        };
+        Ok(Files {
+            folder,
+            locks: Locks::new(locks, PATIENCE),
+            hash,
+            durability,
+        })
+    }
+
+    pub(super) fn load(&self, name: &str) -> Result<Option<Stored>, Failure> {
+        let found = self.find(name)?;
+        if found.is_none() {
+            self.folder.check_not_removed()?;
+        }
+        Ok(found.map(|found| found.stored))
+    }
+
+    pub(super) fn put(
+        &self,
+        name: &str,
+        expect: &Expect,
+        entry: &Entry,
+        now: Timestamp,
+    ) -> Result<Write, Failure> {
+        let lock = self.locks.take(shard(name))?;
+        let found = self.find(name)?;
+        let alive = (found.as_ref()).filter(|found| found.stored.entry.deadline > now);
+        let fits = match (expect, alive) {
+            (Expect::Absent, None) => true,
+            (Expect::Version(version), Some(found)) => found.stored.version == *version,
+            _ => false,
+        };
+        if !fits {
+            return Ok(Write::Conflict);
+        }
+        let file = found
+            .as_ref()
+            .map_or_else(|| self.hash.file(name), |found| found.file.clone());
+        self.write(&file, entry.deadline, &entry.payload)?;
+        if found.is_none() {
+            self.count(&file, 1);
+        }
+        drop(lock);
+        if self.durability == Durability::Full {
+            self.folder.sync()?;
+        }
+        Ok(Write::Done(Version::from_bytes(entry.payload.clone())))
+    }
+
+    pub(super) fn touch(
+        &self,
+        name: &str,
+        version: &Version,
+        deadline: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), Failure> {
+        let _lock = self.locks.take(shard(name))?;
+        let Some(Found { file, stored }) = self.find(name)? else {
+            return Ok(());
+        };
+        let Stored {
+            entry,
+            version: current,
+        } = stored;
+        if current != *version || entry.deadline <= now || entry.deadline >= deadline {
+            return Ok(());
+        }
+        self.write(&file, deadline, &entry.payload)
+    }
+
+    pub(super) fn delete(&self, name: &str, version: &Version) -> Result<Deletion, Failure> {
+        let _lock = self.locks.take(shard(name))?;
+        let Some(found) = self
+            .find(name)?
+            .filter(|found| found.stored.version == *version)
+        else {
+            return Ok(Deletion::Conflict);
+        };
+        if !self.folder.remove(&found.file)? {
+            return Ok(Deletion::Conflict);
+        }
+        self.count(&found.file, -1);
+        if self.durability == Durability::Full {
+            self.folder.sync()?;
+        }
+        Ok(Deletion::Done)
+    }
+
+    /// Without locks: what has expired is not written any more, neither here nor by Flask.
+    pub(super) fn delete_expired(&self, before: Timestamp, limit: usize) -> Result<usize, Failure> {
+        self.folder.check_not_removed()?;
+        let mut deleted = 0;
+        for listed in self.folder.list()? {
+            if deleted == limit {
+                break;
+            }
+            let (file, _) = listed?;
+            let Ok(file) = String::from_utf8(file) else {
+                continue;
+            };
+            if Hash::of(&file).is_none() {
+                continue;
+            }
+            let expired = self
+                .read(&file)?
+                .and_then(|bytes| split(&bytes).map(|(end, _)| end));
+            if expired.is_some_and(|end| end <= before) && self.folder.remove(&file)? {
+                self.count(&file, -1);
+                deleted += 1;
+            }
+        }
+        Ok(deleted)
+    }
+
+    fn find(&self, name: &str) -> Result<Option<Found>, Failure> {
+        for hash in Hash::ALL {
+            let file = hash.file(name);
+            let Some(bytes) = self.read(&file)? else {
+                continue;
+            };
+            let Some((deadline, _)) = split(&bytes) else {
+                tracing::warn!(file, "not a file of cachelib's: treated as no session");
+                continue;
+            };
+            let payload = Bytes::from(bytes).slice(EXPIRY_LEN..);
+            let stored = Stored {
+                version: Version::from_bytes(payload.clone()),
+                entry: Entry {
+                    payload,
+                    deadline,
+                    user: None,
+                },
+            };
+            return Ok(Some(Found { file, stored }));
+        }
+        Ok(None)
+    }
+
+    fn read(&self, file: &str) -> Result<Option<Vec<u8>>, Failure> {
+        let Some(fd) = self.folder.open_file(file, OFlags::RDONLY)? else {
+            return Ok(None);
+        };
+        let mut bytes = Vec::new();
+        match std::fs::File::from(fd).read_to_end(&mut bytes) {
+            Ok(_) => Ok(Some(bytes)),
+            Err(error) => {
+                let errno = rustix::io::Errno::from_io_error(&error);
+                let errno = errno.unwrap_or(rustix::io::Errno::IO);
+                Err(self.folder.failure("read", file, errno))
+            }
+        }
+    }
+
+    fn write(&self, file: &str, deadline: Timestamp, payload: &[u8]) -> Result<(), Failure> {
+        // Later than the year 2106 is never, as far as 32 bits go.
+        let seconds = u32::try_from(deadline.as_millis() / 1000).unwrap_or(u32::MAX);
+        // 0 would be never.
+        let content = [&seconds.max(1).to_ne_bytes()[..], payload].concat();
+        let temp = || format!("{}{NOT_A_SESSION}", names::next_temp_name());
+        self.folder
+            .replace_by(temp, file, &content, self.durability)
+    }
+
+    /// cachelib evicts sessions when it has counted too many of them. If it counts, what comes and goes here counts too.
+    /// It counts anew when Flask starts, so a count that could not be changed is not worth an error.
+    fn count(&self, file: &str, change: i64) {
+        let counted = || -> Result<(), Failure> {
+            let Some(hash) = Hash::of(file) else {
+                return Ok(());
+            };
+            let name = hash.count_file();
+            let _lock = self.locks.take(shard(&name))?;
+            let Some(bytes) = self.read(&name)? else {
+                return Ok(());
+            };
+            let count = bytes
+                .get(EXPIRY_LEN..)
+                .and_then(|text| std::str::from_utf8(text).ok());
+            let Some(count) = count.and_then(|text| text.parse::<i64>().ok()) else {
+                return Ok(());
+            };
+            let text = (count + change).max(0).to_string();
+            let content = [&0_u32.to_ne_bytes()[..], text.as_bytes()].concat();
+            let temp = || format!("{}{NOT_A_SESSION}", names::next_temp_name());
+            self.folder
+                .replace_by(temp, &name, &content, Durability::Relaxed)
+        };
+        if let Err(failure) = counted() {
+            tracing::warn!(error = %failure, "the number of session files was not written down");
+        }
+    }
+}
+
+/// The end, and the value.
+fn split(bytes: &[u8]) -> Option<(Timestamp, &[u8])> {
+    let (seconds, value) = bytes.split_first_chunk()?;
+    let end = match u32::from_ne_bytes(*seconds) {
+        0 => Timestamp::MAX,
+        seconds => Timestamp::from_millis(u64::from(seconds) * 1000),
+    };
+    Some((end, value))
+}
+
+/// The lock that a session belongs to, whatever its file is called.
+fn shard(name: &str) -> u8 {
+    Sha256::digest(name)[0]
+}
+
+/// How the sessions that are there are called.
+fn hash_in(folder: &Folder) -> Result<Hash, Failure> {
+    let mut found = Hash::Sha256;
+    for listed in folder.list()? {
+        let (file, _) = listed?;
+        match std::str::from_utf8(&file).ok().and_then(Hash::of) {
+            Some(Hash::Sha256) => return Ok(Hash::Sha256),
+            Some(Hash::Md5) => found = Hash::Md5,
+            None if file == Hash::Md5.count_file().as_bytes() => found = Hash::Md5,
+            None => {}
+        }
+    }
+    Ok(found)
+}

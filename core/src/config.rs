@@ -47,9 +47,9 @@ pub(crate) use key::{ConfigKey, Naming};
 /// | `cookie.partitioned` | `SESSION_COOKIE_PARTITIONED` | `false` | one cookie for each site that embeds this one (CHIPS) |
 /// | `cookie.prefix` | `SESSION_COOKIE_PREFIX` | `auto` | `auto`, `host`, `secure` or `none`: see [`CookiePrefix`](crate::CookiePrefix) |
 ///
-/// | `layout` | `SESSION_LAYOUT` | `native` | `flask` shares the sessions with a Flask application: see [`flask`](crate::flask) |
+/// | `layout` | `SESSION_LAYOUT` | `native` | `flask` shares the sessions with a Flask application, `leaving_flask` moves them: see [`flask`](crate::flask) |
 ///
-/// With `layout = flask` there are these too, the variables are called as Flask calls them, and what is not said is by
+/// With `layout = flask` or `leaving_flask` there are these too, the variables are called as Flask calls them, and what is not said is by
 /// Flask's defaults:
 ///
 /// | key | variable | default | meaning |
@@ -119,7 +119,15 @@ pub struct Config {
     size_limit: usize,
     cookie: Cookie,
     flask: Option<Flask>,
+    leaving: Option<Box<Left>>,
     signer: Option<Signer>,
+}
+
+/// Flask's sessions that are still to be moved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Left {
+    flask: Flask,
+    url: Option<Url>,
 }
 
 impl Config {
@@ -210,6 +218,17 @@ impl Config {
         self.flask.as_ref()
     }
 
+    /// How the Flask application was configured whose sessions are still to be moved, if one was.
+    pub(crate) fn left_flask(&self) -> Option<&Flask> {
+        self.leaving.as_ref().map(|left| &left.flask)
+    }
+
+    /// Where these sessions are.
+    pub(crate) fn left_url(&self) -> Option<&str> {
+        let url = self.leaving.as_ref()?.url.as_ref().or(self.url.as_ref());
+        url.map(|url| url.0.as_str())
+    }
+
     pub(crate) fn layout(&self) -> Layout {
         match &self.flask {
             None => Layout::Native,
@@ -220,6 +239,11 @@ impl Config {
     /// The id in a cookie's value.
     pub(crate) fn read_id(&self, value: &[u8]) -> Option<SessionId> {
         match &self.signer {
+            _ if self.leaving.is_some() => {
+                // Those that Flask has sent are signed, and ours are not.
+                let signed = self.signer.as_ref().and_then(|signer| signer.unsign(value));
+                SessionId::from_flask_cookie(signed.unwrap_or(value))
+            }
             None => self.layout().read_id(value),
             Some(signer) => self.layout().read_id(signer.unsign(value)?),
         }
@@ -228,8 +252,10 @@ impl Config {
     /// The value of a cookie that carries this id.
     pub(crate) fn cookie_value<'i>(&self, id: &'i SessionId) -> Cow<'i, str> {
         match &self.signer {
-            None => Cow::Borrowed(id.expose_to_cookie()),
-            Some(signer) => Cow::Owned(signer.sign(id.expose_to_cookie())),
+            Some(signer) if self.leaving.is_none() => {
+                Cow::Owned(signer.sign(id.expose_to_cookie()))
+            }
+            _ => Cow::Borrowed(id.expose_to_cookie()),
         }
     }
 }
@@ -266,6 +292,10 @@ impl fmt::Display for Config {
         )?;
         match &self.flask {
             Some(flask) => write!(f, " layout={flask:?}"),
+            None => Ok(()),
+        }?;
+        match &self.leaving {
+            Some(left) => write!(f, " leaving={:?}", left.flask),
             None => Ok(()),
         }
     }

@@ -205,6 +205,15 @@ impl Choices {
 }
 
 impl Settings {
+    /// Flask's name, under which its cookies still come, and for the rest what is safe.
+    pub(crate) fn leaving_flask() -> Self {
+        Settings {
+            name: "session".to_owned(),
+            prefix: CookiePrefix::None,
+            ..Settings::default()
+        }
+    }
+
     /// What Flask sends, so that both applications set one and the same cookie.
     pub(crate) fn flask() -> Self {
         Settings {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::config::Config;
 use crate::driver::{ConnectError, Driver, Location};
+use crate::flask::Flask;
 use crate::memory;
 use crate::store::Store;
 
@@ -51,7 +52,28 @@ impl Drivers {
     /// memory.
     pub async fn connect(&self, config: &Config) -> Result<Arc<dyn Store>, ConnectError> {
         let location = Location::parse(config.url().unwrap_or_default());
-        let driver = match (config.store_type(), location.scheme()) {
+        let driver = self.driver_of(config, &location)?;
+        match config.as_flask() {
+            None => (driver.connect)(location).await,
+            Some(flask) => connect_flask(driver, location, flask).await,
+        }
+    }
+
+    /// Opens the store in Flask's layout that a configuration is about to leave, if it is.
+    pub(crate) async fn connect_to_leave(
+        &self,
+        config: &Config,
+    ) -> Result<Option<Arc<dyn Store>>, ConnectError> {
+        let Some(flask) = config.left_flask() else {
+            return Ok(None);
+        };
+        let location = Location::parse(config.left_url().unwrap_or_default());
+        let driver = self.driver_of(config, &location)?;
+        connect_flask(driver, location, flask).await.map(Some)
+    }
+
+    fn driver_of(&self, config: &Config, location: &Location) -> Result<&Driver, ConnectError> {
+        Ok(match (config.store_type(), location.scheme()) {
             (Some(name), _) => self.find(name, |driver| driver.name == name)?,
             (None, Some(scheme)) => self.find(scheme, |driver| driver.schemes.contains(&scheme))?,
             (None, None) if config.url().is_none() => self.find(memory::DRIVER.name, |driver| {
@@ -62,16 +84,7 @@ impl Drivers {
                     known: self.names(),
                 });
             }
-        };
-        match config.as_flask() {
-            None => (driver.connect)(location).await,
-            Some(flask) => match driver.connect_flask {
-                Some(connect) => connect(location, flask.clone()).await,
-                None => Err(ConnectError::NoFlask {
-                    driver: driver.name,
-                }),
-            },
-        }
+        })
     }
 
     fn find(
@@ -100,6 +113,19 @@ impl Drivers {
     fn names(&self) -> String {
         let names: Vec<_> = self.0.iter().map(|driver| driver.name).collect();
         names.join(", ")
+    }
+}
+
+async fn connect_flask(
+    driver: &Driver,
+    location: Location,
+    flask: &Flask,
+) -> Result<Arc<dyn Store>, ConnectError> {
+    match driver.connect_flask {
+        Some(connect) => connect(location, flask.clone()).await,
+        None => Err(ConnectError::NoFlask {
+            driver: driver.name,
+        }),
     }
 }
 

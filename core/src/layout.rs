@@ -12,6 +12,7 @@ use std::borrow::Cow;
 use sha2::{Digest, Sha256};
 
 use crate::clock::Timestamp;
+use crate::error::Error;
 use crate::flask::Format;
 use crate::id::{SessionId, StoreKey};
 use crate::payload::{Draft, EMPTY, Payload};
@@ -156,6 +157,24 @@ impl Layout {
             Layout::Flask(format) => flask::decode(format, entry, size_limit),
         }
     }
+}
+
+/// A session of Flask's as it is stored in the native layout, with the times of a `new` record.
+pub(crate) fn moved(
+    format: Format,
+    key: &StoreKey,
+    record: Record,
+    new: Record,
+    deadline: Timestamp,
+) -> Result<Entry, Error> {
+    let data = flask::without_settings(format, &record.data)?;
+    let mut record = Record {
+        permanent: record.permanent,
+        user: record.user,
+        ..new
+    };
+    let deadline = deadline.min(record.ends);
+    Ok(native::seal(key, &mut record, data, deadline))
 }
 
 /// What a log-out leaves that finds its session gone and does not see where: whoever was about to say where it went is

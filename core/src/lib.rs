@@ -61,6 +61,7 @@ mod guard;
 mod id;
 mod key;
 mod layout;
+mod leaving;
 mod lifecycle;
 mod memory;
 #[cfg(test)]

@@ -11,6 +11,7 @@ use crate::drivers::Drivers;
 use crate::error::Error;
 use crate::id::{OsRandom, Random, SessionId, StoreKey};
 use crate::layout::Unreadable;
+use crate::leaving::Leaving;
 use crate::lifecycle::Policy;
 use crate::record::{Absence, Found};
 use crate::response::{HeaderText, ResponseHeaders};
@@ -34,6 +35,8 @@ pub(crate) struct Shared {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) config: Config,
     pub(crate) policy: Policy,
+    /// Where sessions may still be in Flask's layout.
+    pub(crate) leaving: Option<Leaving>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
 }
@@ -53,6 +56,7 @@ impl Sessions {
             store,
             config,
             policy,
+            leaving: None,
             clock,
             random,
         }))
@@ -65,7 +69,24 @@ impl Sessions {
     /// When no driver fits or the store cannot be opened.
     pub async fn connect(config: Config, drivers: &Drivers) -> Result<Self, ConnectError> {
         let store = drivers.connect(&config).await?;
-        Ok(Sessions::new(config, store))
+        let flask = drivers.connect_to_leave(&config).await?;
+        let sessions = Sessions::new(config, store);
+        Ok(match flask {
+            Some(store) => sessions.leaving_flask(store),
+            None => sessions,
+        })
+    }
+
+    /// With a store in Flask's layout, out of which sessions are moved when they are first asked for. It means something
+    /// only if the configuration's layout is `leaving_flask`; [`connect`](Self::connect) does it then.
+    #[must_use]
+    pub fn leaving_flask(self, store: Arc<dyn Store>) -> Self {
+        let shared = Arc::unwrap_or_clone(self.0);
+        let leaving = shared.config.left_flask().map(|flask| Leaving {
+            store,
+            format: flask.format(),
+        });
+        Sessions(Arc::new(Shared { leaving, ..shared }))
     }
 
     /// With another source of time, for tests.

@@ -181,7 +181,10 @@ impl Visit {
         let mut id = None;
         for candidate in claim.candidates.iter().flatten() {
             let key = shared.policy.layout.store_key(candidate);
-            let stored = shared.load(&key).await?;
+            let mut stored = shared.load(&key).await?;
+            if stored.is_none() && shared.leaving.is_some() {
+                stored = Box::pin(shared.moved(candidate, &key, now)).await?;
+            }
             let policy = &shared.policy;
             let judged = Found::judge(policy.layout, key.clone(), stored, now, policy.size_limit);
             shared.tell_found(&key, &judged);

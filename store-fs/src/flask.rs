@@ -34,7 +34,7 @@ pub(crate) struct FlaskStore {
 }
 
 impl FlaskStore {
-    /// `hash` is for new sessions; `None`: as those that are there, else SHA-256.
+    /// `hash` is for new sessions; `None`: as the one that was met last, else SHA-256.
     pub(crate) fn open(
         path: &Path,
         flask: &Flask,

@@ -3,9 +3,10 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use anysession::flask::Flask;
 use anysession::{Location, Store};
 use anysession_testkit::servers::{Redis, RedisCluster, RedisSentinels, ServerError};
-use anysession_testkit::{Suite, run, store_suite};
+use anysession_testkit::{Suite, flask_store_suite, run, store_suite};
 
 fn main() -> ExitCode {
     // Held here, so that they are stopped when the trials are over.
@@ -18,6 +19,9 @@ fn main() -> ExitCode {
     run([
         suite("redis", &server, |server| {
             format!("redis://:{login}@{}/1", server.address())
+        }),
+        flask(&server, |server| {
+            format!("redis://:{login}@{}/3", server.address())
         }),
         suite("redis_socket", &server, |server| {
             let socket = server.socket();
@@ -39,6 +43,23 @@ fn main() -> ExitCode {
             format!("redis-sentinel://{addresses}/{service}?durability=replicated&prefix=strict:")
         }),
     ])
+}
+
+/// In one server; the way there does not matter to what is stored.
+fn flask(server: &Result<Redis, ServerError>, url: impl Fn(&Redis) -> String) -> Suite {
+    let url = match server {
+        Ok(server) => url(server),
+        Err(absent @ ServerError::Absent { .. }) => {
+            return Suite::absent("redis_flask", absent.to_string());
+        }
+        Err(error) => panic!("redis_flask: {error}"),
+    };
+    let open = move || {
+        let connect = anysession_redis::DRIVER.connect_flask.expect("Redis can");
+        let connecting = connect(Location::parse(&url), Flask::default());
+        async move { connecting.await.expect("the server is ours") }
+    };
+    flask_store_suite("redis_flask", open)
 }
 
 fn suite<S>(name: &str, server: &Result<S, ServerError>, url: impl Fn(&S) -> String) -> Suite {

@@ -4,10 +4,11 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anysession::Store;
-use anysession_sql::{MySqlStore, PostgresStore, SqliteStore};
+use anysession::flask::Flask;
+use anysession::{Driver, Location, Store};
+use anysession_sql::{MYSQL, MySqlStore, POSTGRES, PostgresStore, SQLITE, SqliteStore};
 use anysession_testkit::servers::{MariaDb, Postgres, ServerError};
-use anysession_testkit::{Suite, run, store_suite};
+use anysession_testkit::{Suite, flask_store_suite, run, store_suite};
 
 fn main() -> ExitCode {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -24,6 +25,10 @@ fn main() -> ExitCode {
         .setting("transaction-isolation", "SERIALIZABLE")
         .setting("sql-mode", "")
         .start();
+    let flask_file = format!(
+        "sqlite://{}/flask.db?durability=relaxed",
+        folder.path().display()
+    );
     run([
         sqlite(folder.path(), "sqlite", "full"),
         sqlite(folder.path(), "sqlite_relaxed", "relaxed"),
@@ -31,6 +36,27 @@ fn main() -> ExitCode {
             let store = SqliteStore::connect("sqlite://:memory:").await;
             Arc::new(store.expect("memory needs nothing")) as Arc<dyn Store>
         }),
+        flask_on("sqlite_flask", SQLITE, Ok(flask_file)),
+        flask_on(
+            "postgres_flask",
+            POSTGRES,
+            postgres.as_ref().map(Postgres::url),
+        ),
+        flask_on(
+            "postgres_flask_set_up_oddly",
+            POSTGRES,
+            odd_postgres.as_ref().map(Postgres::url),
+        ),
+        in_mariadb(flask_on(
+            "mariadb_flask",
+            MYSQL,
+            mariadb.as_ref().map(MariaDb::url),
+        )),
+        in_mariadb(flask_on(
+            "mariadb_flask_set_up_oddly",
+            MYSQL,
+            odd_mariadb.as_ref().map(MariaDb::url),
+        )),
         on_server("postgres", &postgres, Postgres::url, open_postgres),
         on_server("mariadb", &mariadb, MariaDb::url, open_mysql),
         on_server(
@@ -56,6 +82,34 @@ async fn open_postgres(url: String) -> Arc<dyn Store> {
 async fn open_mysql(url: String) -> Arc<dyn Store> {
     let store = MySqlStore::connect(&url).await;
     Arc::new(store.expect("the server is up"))
+}
+
+/// Flask-Session's table, which the store makes as SQLAlchemy would.
+fn flask_on(name: &str, driver: Driver, url: Result<String, &ServerError>) -> Suite {
+    let url = match url {
+        Ok(url) => url,
+        Err(absent @ ServerError::Absent { .. }) => return Suite::absent(name, absent.to_string()),
+        Err(broken) => panic!("{broken}"),
+    };
+    let open = move || {
+        let connect = driver.connect_flask.expect("SQL can");
+        let connecting = connect(Location::parse(&url), Flask::default());
+        async move { connecting.await.expect("the server is up") }
+    };
+    flask_store_suite(name, open)
+}
+
+/// What Flask-Session's columns cannot hold there.
+fn in_mariadb(suite: Suite) -> Suite {
+    if suite.trial_names().len() == 1 {
+        return suite; // it is absent
+    }
+    suite
+        .except(
+            "deadlines_are_kept_to_the_millisecond",
+            "DATETIME keeps whole seconds",
+        )
+        .except("payloads_come_back_byte_for_byte", "BLOB holds 64 KiB")
 }
 
 fn sqlite(folder: &Path, name: &str, durability: &str) -> Suite {

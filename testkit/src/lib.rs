@@ -45,6 +45,6 @@ pub use clock::TestClock;
 pub use faulty::{Call, Counts, Fault, FaultyStore, Verb};
 pub use gate::{Gate, Stopped};
 pub use reference::ReferenceStore;
-pub use store::{LAST_EXACT_DEADLINE, store_suite};
+pub use store::{LAST_EXACT_DEADLINE, flask_store_suite, store_suite};
 pub use storm::{Keeps, Report, Storm};
 pub use suite::{Failure, Outcome, Suite, run};

@@ -75,6 +75,42 @@ where
     suite
 }
 
+/// The same for a store that keeps sessions in a layout of Flask-Session's, and that every handle reaches. What that layout
+/// has no place for is left out: users, and versions beside the bytes of a session, so that equal bytes are the same state.
+pub fn flask_store_suite<Open, Opening>(name: impl Into<String>, open: Open) -> Suite
+where
+    Open: Fn() -> Opening + Clone + Send + Sync + 'static,
+    Opening: Future<Output = Arc<dyn Store>> + Send + 'static,
+{
+    let suite = store_suite(name, open.clone()).reopening(open).except(
+        "every_write_makes_a_new_version",
+        "a version is the bytes of the session",
+    );
+    NEED_USERS.iter().fold(suite, |suite, rule| {
+        suite.except(rule, "Flask-Session keeps no users beside its sessions")
+    })
+}
+
+/// These write users, or read who they are.
+const NEED_USERS: &[&str] = &[
+    "update_replaces_payload_deadline_and_user",
+    "users_come_back_exactly",
+    "a_user_with_a_nul_is_kept_exactly_or_refused",
+    "keys_of_user_holds_a_key_as_soon_as_put_answers",
+    "keys_of_user_finds_every_one_of_many",
+    "keys_of_user_follows_a_change_of_user",
+    "keys_of_user_never_mixes_users",
+    "keys_of_user_tells_similar_users_apart",
+    "keys_of_user_forgets_what_was_deleted",
+    "keys_of_user_forgets_what_expired",
+    "keys_of_user_never_holds_too_few_while_entries_come_and_go",
+    "touch_never_undoes_a_write",
+    "touch_moves_the_deadline",
+    "load_never_mixes_two_writes",
+    "another_handle_sees_what_is_done",
+    "what_is_done_outlives_its_handle",
+];
+
 impl Suite {
     /// Adds the trials of a store that several handles share: every call of `open` gives a new handle, and each reaches
     /// the same entries, also those of a handle that was closed.

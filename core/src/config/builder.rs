@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::error::ConfigError;
 use super::key::{ConfigKey, Naming};
 use super::value::{self, Value};
-use super::{Config, Url, flask};
+use super::{Config, Left, Url, flask};
 use crate::cookie::{Choices, Cookie, CookiePrefix, SameSite, Settings};
 use crate::flask::{Flask, Format, Signer};
 
@@ -46,6 +46,7 @@ pub struct ConfigBuilder {
     layout: Layout,
     pub(super) flask: Flask,
     pub(super) use_signer: bool,
+    file_dir: Option<Url>,
     /// A setting of Flask-Session's that was given, for the error if it means nothing.
     of_flask: Option<ConfigKey>,
 }
@@ -56,6 +57,7 @@ pub(super) enum Layout {
     #[default]
     Native,
     Flask,
+    LeavingFlask,
 }
 
 impl ConfigBuilder {
@@ -161,9 +163,19 @@ impl ConfigBuilder {
         self
     }
 
+    /// Leaves a Flask application that was configured like this: its sessions are moved to the native layout when they are
+    /// first asked for, and keep their ids. The cookie has Flask's name unless it is given another one. A store in files
+    /// is given its own [`url`](Self::url), beside `file_dir`, where Flask's files are.
+    pub fn leaving_flask(self, flask: Flask) -> Self {
+        ConfigBuilder {
+            layout: Layout::LeavingFlask,
+            ..self.flask(flask)
+        }
+    }
+
     /// Whether the layout is Flask's, so that the environment may call things as Flask does.
     pub(super) fn is_flask(&self) -> bool {
-        self.layout == Layout::Flask
+        self.layout != Layout::Native
     }
 
     /// Sets what these pairs of key and value name, with the keys of [`Config`]'s table. A key that is unknown or given
@@ -180,7 +192,11 @@ impl ConfigBuilder {
         let naming = self.naming;
         let mut flask = match self.layout {
             Layout::Native => None,
-            Layout::Flask => Some(self.checked_flask()?),
+            Layout::Flask => {
+                self.check_flask_keeps_to()?;
+                Some(self.checked_flask()?)
+            }
+            Layout::LeavingFlask => Some(self.checked_flask()?),
         };
         if let (Layout::Native, Some(key)) = (self.layout, self.of_flask) {
             return Err(ConfigError::refused(
@@ -209,19 +225,40 @@ impl ConfigBuilder {
         }
         let size_limit = self.size_limit.unwrap_or(DEFAULT_SIZE_LIMIT);
         value::check_size(naming, size_limit)?;
-        let cookie = match &flask {
-            None => self.cookie.or(Settings::default()),
-            Some(_) => self.cookie.or(Settings::flask()),
+        let cookie = self.cookie.or(match self.layout {
+            Layout::Native => Settings::default(),
+            Layout::Flask => Settings::flask(),
+            Layout::LeavingFlask => Settings::leaving_flask(),
+        });
+        let (file_dir, url) = match self.layout {
+            Layout::Flask => (None, self.file_dir.or(self.url)),
+            Layout::Native | Layout::LeavingFlask => (self.file_dir, self.url),
         };
-        let (store_type, url) = match &flask {
-            None => (self.store_type, self.url),
-            Some(_) => flask::place(naming, self.store_type, self.url)?,
+        let store_type = match &flask {
+            None => self.store_type,
+            Some(_) => flask::store_type(naming, self.store_type, url.as_ref())?,
         };
+        let (mut file_dir, mut url) = (file_dir, url);
         if let Some(flask) = &mut flask
             && flask::is_in_files(store_type.as_deref(), url.as_ref())
         {
             flask.format = Format::Json;
+            let of_flask = match self.layout {
+                Layout::Flask => &mut url,
+                Layout::Native | Layout::LeavingFlask => &mut file_dir,
+            };
+            of_flask.get_or_insert_with(|| Url(flask::DIRECTORY.to_owned()));
         }
+        let signer = (flask.as_ref())
+            .and_then(|flask| flask.secret_key.as_deref())
+            .map(Signer::new);
+        let (flask, leaving) = match (self.layout, flask) {
+            (Layout::LeavingFlask, Some(flask)) => {
+                let url = file_dir;
+                (None, Some(Box::new(Left { flask, url })))
+            }
+            (_, flask) => (flask, None),
+        };
         Ok(Config {
             store_type,
             url,
@@ -230,10 +267,9 @@ impl ConfigBuilder {
             absolute_lifetime,
             size_limit,
             cookie: Cookie::new(&cookie, naming)?,
-            signer: (flask.as_ref())
-                .and_then(|flask| flask.secret_key.as_deref())
-                .map(Signer::new),
+            signer,
             flask,
+            leaving,
         })
     }
 
@@ -306,7 +342,7 @@ impl ConfigBuilder {
             ConfigKey::SqlalchemySchema => {
                 self.flask.schema = value.optional().map(str::to_owned);
             }
-            ConfigKey::FileDir => self.url = value.optional().map(|dir| Url(dir.to_owned())),
+            ConfigKey::FileDir => self.file_dir = value.optional().map(|dir| Url(dir.to_owned())),
         }
         Ok(())
     }

@@ -36,7 +36,7 @@ impl ConfigBuilder {
         let variables: Vec<_> = variables.into_iter().collect();
         let layout = variables.iter().find(|(name, _)| name == LAYOUT);
         let flask = layout.map_or(self.is_flask(), |(_, value)| {
-            value.eq_ignore_ascii_case("flask")
+            value.eq_ignore_ascii_case("flask") || value.eq_ignore_ascii_case("leaving_flask")
         });
         let (naming, others) = match flask {
             false => (Naming::Variable, &[][..]),
@@ -107,6 +107,46 @@ mod tests {
              SameSite=None; Partitioned\""
         );
         assert_eq!(config.url(), Some("redis://cache:6379/0"));
+    }
+
+    #[test]
+    fn with_flasks_layout_the_variables_are_called_as_in_flask() {
+        let config = read(&[
+            ("SESSION_LAYOUT", "flask"),
+            ("SESSION_TYPE", "redis"),
+            ("SESSION_KEY_PREFIX", "shop:"),
+            ("SESSION_SERIALIZATION_FORMAT", "json"),
+            ("SESSION_PERMANENT", "False"),
+            ("PERMANENT_SESSION_LIFETIME", "3600"),
+            ("SESSION_USE_SIGNER", "True"),
+            ("SECRET_KEY", "s3cret"),
+            ("SESSION_COOKIE_HTTPONLY", "False"),
+            ("SESSION_COOKIE_SAMESITE", "Lax"),
+            ("SESSION_SQLALCHEMY_TABLE", "web"),
+            ("SESSION_SQLALCHEMY_SCHEMA", "app"),
+        ])
+        .unwrap();
+        assert_eq!(
+            config.to_string(),
+            "type=redis permanent=false lifetime=1h absolute_lifetime=none size_limit=65536 \
+             cookie=\"session; Path=/; SameSite=Lax\" layout=Flask { key_prefix: \"shop:\", \
+             format: Json, signed: true, table: \"web\", schema: Some(\"app\") }"
+        );
+        // What another program calls so does not matter otherwise, and a slip is one here too.
+        let of_others = [("SECRET_KEY", "x"), ("PERMANENT_SESSION_LIFETIME", "x")];
+        assert_eq!(read(&of_others).unwrap(), Config::default());
+        let slip = [("SESSION_LAYOUT", "flask"), ("SESSION_ID_LENGHT", "32")];
+        assert!(read(&slip).is_err());
+        let error = read(&[
+            ("SESSION_LAYOUT", "flask"),
+            ("PERMANENT_SESSION_LIFETIME", "soon"),
+        ])
+        .unwrap_err()
+        .to_string();
+        assert!(
+            error.starts_with("PERMANENT_SESSION_LIFETIME = "),
+            "{error}"
+        );
     }
 
     #[test]

@@ -71,8 +71,12 @@ impl<'a> Value<'a> {
 
     pub(super) fn layout(self) -> Result<Layout, ConfigError> {
         self.one_of(
-            &[("native", Layout::Native), ("flask", Layout::Flask)],
-            "native or flask",
+            &[
+                ("native", Layout::Native),
+                ("flask", Layout::Flask),
+                ("leaving_flask", Layout::LeavingFlask),
+            ],
+            "native, flask or leaving_flask",
         )
     }
 

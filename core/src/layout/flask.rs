@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Decoded, Unreadable, json};
 use crate::clock::Timestamp;
+use crate::error::Error;
 use crate::flask::Format;
 use crate::id::StoreKey;
 use crate::payload::{Draft, Edit, Pair, Payload};
@@ -47,6 +48,28 @@ pub(super) fn cleared(data: &Payload) -> Payload {
     let kept = [PERMANENT, USER, FRESH, LOGIN_ID].into_iter();
     let kept = kept.filter_map(|key| Some(Pair::new(key, &data.find(key)?)));
     with(&Payload::empty(), kept)
+}
+
+/// The data as MessagePack, without what a native record says beside it.
+pub(super) fn without_settings(format: Format, data: &Payload) -> Result<Draft, Error> {
+    let data = match format {
+        Format::MessagePack => data.clone(),
+        Format::Json => with(&Payload::empty(), as_message_pack(data)?.into_iter()),
+    };
+    let removed = [PERMANENT, USER, FRESH, LOGIN_ID].map(|key| Edit {
+        key: key.as_bytes(),
+        pair: None,
+    });
+    Ok(data.edited(removed.into_iter()))
+}
+
+fn as_message_pack(data: &Payload) -> Result<Vec<Pair>, Error> {
+    data.pairs()
+        .map(|(key, value)| {
+            let value: serde_json::Value = value::decode(Format::Json, key, value)?;
+            value::encode_pair(Format::MessagePack, key, &value)
+        })
+        .collect()
 }
 
 /// As Flask judges whether a session is true.

@@ -2,6 +2,7 @@
 
 use std::io::Read as _;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anysession::{Deletion, Entry, Expect, Stored, Timestamp, Version, Write};
 use bytes::Bytes;
@@ -24,7 +25,10 @@ const EXPIRY_LEN: usize = 4;
 pub(super) struct Files {
     folder: Folder,
     locks: Locks,
-    hash: Hash,
+    /// By which new sessions are called, if that is configured.
+    hash: Option<Hash>,
+    /// Whether the last session that was found here was called by MD5.
+    met_md5: AtomicBool,
     durability: Durability,
 }
 
@@ -42,14 +46,12 @@ impl Files {
     ) -> Result<Self, OpenError> {
         let folder = dir::open_root(path, durability)?;
         let (locks, _) = folder.make_child(&format!("anysession-locks{NOT_A_SESSION}"))?;
-        let hash = match hash {
-            Some(hash) => hash,
-            None => hash_in(&folder)?,
-        };
+        let met_md5 = AtomicBool::new(hash_in(&folder)? == Hash::Md5);
         Ok(Files {
             folder,
             locks: Locks::new(locks, PATIENCE),
             hash,
+            met_md5,
             durability,
         })
     }
@@ -82,7 +84,7 @@ impl Files {
         }
         let file = found
             .as_ref()
-            .map_or_else(|| self.hash.file(name), |found| found.file.clone());
+            .map_or_else(|| self.new_hash().file(name), |found| found.file.clone());
         self.write(&file, entry.deadline, &entry.payload)?;
         if found.is_none() {
             self.count(&file, 1);
@@ -159,6 +161,14 @@ impl Files {
         Ok(deleted)
     }
 
+    fn new_hash(&self) -> Hash {
+        let met = match self.met_md5.load(Ordering::Relaxed) {
+            true => Hash::Md5,
+            false => Hash::Sha256,
+        };
+        self.hash.unwrap_or(met)
+    }
+
     fn find(&self, name: &str) -> Result<Option<Found>, Failure> {
         for hash in Hash::ALL {
             let file = hash.file(name);
@@ -169,6 +179,7 @@ impl Files {
                 tracing::warn!(file, "not a file of cachelib's: treated as no session");
                 continue;
             };
+            self.met_md5.store(hash == Hash::Md5, Ordering::Relaxed);
             let payload = Bytes::from(bytes).slice(EXPIRY_LEN..);
             let stored = Stored {
                 version: Version::from_bytes(payload.clone()),

@@ -2,6 +2,7 @@
 
 mod cookies;
 mod damage;
+mod leaving;
 mod overlaps;
 mod request;
 mod sessions;
@@ -85,7 +86,8 @@ fn backends_of(kind: &str, url: &str) -> Vec<Backend> {
             // In a folder of its own: files of both kinds do not meet.
             Backend::new(kind, &format!("{url}-md5"))
                 .named("files-of-older-cachelib")
-                .variable_of_probe("FILE_NAMES", "md5"),
+                .variable_of_probe("FILE_NAMES", "md5")
+                .option_of_rust("hash=md5"),
         ],
         _ => vec![plain],
     }
@@ -120,7 +122,7 @@ fn trials_on(shared: &Shared) -> Vec<Trial> {
         damage::ids_of_other_lengths_are_ids,
         overlaps::what_flask_writes_meanwhile_is_kept,
         overlaps::what_flask_ends_meanwhile_stays_dead,
-        overlaps::no_write_of_flask_is_lost_beside_writes_of_rust,
+        leaving::whoever_leaves_flask_stays_signed_in,
         overlaps::a_late_write_of_flask_overwrites_what_rust_did,
     ]);
     trials.extend(match shared.backend.name.as_str() {
@@ -134,6 +136,12 @@ fn trials_on(shared: &Shared) -> Vec<Trial> {
     });
     if shared.backend.name == "redis-signed" {
         trials.extend(trials![cookies::only_a_signed_id_is_one]);
+    }
+    // Flask takes no lock before it replaces a file, and nothing else holds it back.
+    if shared.backend.format != Format::PythonJson {
+        trials.extend(trials![
+            overlaps::no_write_of_flask_is_lost_beside_writes_of_rust
+        ]);
     }
     if shared.backend.format == Format::MessagePack {
         trials.extend(trials![damage::a_value_that_is_no_text_spoils_no_other]);

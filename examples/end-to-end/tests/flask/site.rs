@@ -96,6 +96,16 @@ impl Backend {
         self.flask_only(name, value)
     }
 
+    /// A part of the address that only Rust has.
+    #[must_use]
+    pub(crate) fn option_of_rust(mut self, option: &str) -> Self {
+        let mut variables = self.rust.iter_mut().flatten();
+        if let Some((_, url)) = variables.find(|(name, _)| name == "SESSION_URL") {
+            url.push_str(&format!("?{option}"));
+        }
+        self
+    }
+
     /// A variable that is no setting, but the Flask probe's own.
     #[must_use]
     pub(crate) fn variable_of_probe(mut self, name: &str, value: &str) -> Self {
@@ -135,6 +145,7 @@ pub(crate) struct Site {
     flask: Flask,
     rust: Option<Server>,
     requests: Option<Requests>,
+    variables: Vec<(String, String)>,
     pub(crate) format: Format,
     pub(crate) lifetime_in_seconds: i64,
 }
@@ -150,6 +161,7 @@ impl Site {
             rust: (backend.rust.clone())
                 .map(|variables| Server::start("probe-axum", variables))
                 .transpose()?,
+            variables: backend.rust.clone().unwrap_or_default(),
             requests: (backend.config()?).map(Requests::connect).transpose()?,
             format: backend.format,
             lifetime_in_seconds: backend.lifetime_in_seconds,
@@ -176,6 +188,24 @@ impl Site {
     pub(crate) fn both_ways(&self) -> [[&str; 2]; 2] {
         let [flask, rust] = self.sides();
         [[flask, rust], [rust, flask]]
+    }
+
+    /// The Rust probe after the last route has moved: it takes over what is in Flask's layout, and Flask is not asked any
+    /// more. Files go into another folder.
+    pub(crate) fn leave_flask(&self) -> Result<Server> {
+        let mut variables = vec![("SESSION_COOKIE_SECURE".to_owned(), "false".to_owned())];
+        for (name, value) in self.variables.clone() {
+            match name.as_str() {
+                "SESSION_LAYOUT" => variables.push((name, "leaving_flask".to_owned())),
+                "SESSION_URL" if self.format == Format::PythonJson => {
+                    let folder = value.split('?').next().unwrap_or_default();
+                    variables.push((name, format!("{folder}-native")));
+                    variables.push(("SESSION_FILE_DIR".to_owned(), value));
+                }
+                _ => variables.push((name, value)),
+            }
+        }
+        Server::start("probe-axum", variables)
     }
 
     /// Rust's side without a server: see [`Requests`].

@@ -37,7 +37,7 @@ impl RedbStore {
 #[async_trait]
 impl Store for RedbStore {
     async fn load(&self, key: &StoreKey) -> Result<Option<Stored>, StoreError> {
-        let key = *key;
+        let key = key.clone();
         self.run("load", move |database| tables::load(database, &key))
             .await
     }
@@ -49,7 +49,7 @@ impl Store for RedbStore {
         entry: Entry,
         now: Timestamp,
     ) -> Result<Write, StoreError> {
-        let key = *key;
+        let key = key.clone();
         let work = move |tables: &mut Tables<'_>| {
             let old = tables.get(&key)?;
             let alive = old.as_ref().filter(|old| old.entry.deadline > now);
@@ -78,7 +78,7 @@ impl Store for RedbStore {
         deadline: Timestamp,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let (key, version) = (*key, version.clone());
+        let (key, version) = (key.clone(), version.clone());
         let work = move |tables: &mut Tables<'_>| {
             let old = tables.get(&key)?.filter(|old| old.version == version);
             let Some((mut old, number)) = old.zip(version.as_number()) else {
@@ -96,7 +96,7 @@ impl Store for RedbStore {
     }
 
     async fn delete(&self, key: &StoreKey, version: &Version) -> Result<Deletion, StoreError> {
-        let (key, version) = (*key, version.clone());
+        let (key, version) = (key.clone(), version.clone());
         let work = move |tables: &mut Tables<'_>| match tables.get(&key)? {
             Some(old) if old.version == version => tables.remove(&key, &old).map(Some),
             _ => Ok(None),

@@ -119,7 +119,7 @@ impl BrokenStore {
 
     fn key(&self, key: &StoreKey) -> StoreKey {
         if !self.has(Flaw::KeysAreCut) {
-            return *key;
+            return key.clone();
         }
         let mut cut = [0; 32];
         cut[..16].copy_from_slice(&key.as_bytes()[..16]);
@@ -231,7 +231,7 @@ impl BrokenStore {
             }
             _ => state.writes,
         };
-        self.add_to_index(state, key, expect, &entry);
+        self.add_to_index(state, key.clone(), expect, &entry);
         let version = Version::from(version);
         let stored = Stored {
             entry,
@@ -387,7 +387,7 @@ impl Store for BrokenStore {
             let listed = state.index.get(&name).into_iter().flatten();
             listed
                 .filter(|key| !state.entries.contains_key(key))
-                .copied()
+                .cloned()
                 .collect()
         };
         if self.has(Flaw::PruneDoesNotLookAgain) {
@@ -398,7 +398,7 @@ impl Store for BrokenStore {
         let Some(listed) = state.index.get_mut(&name) else {
             return Ok(Vec::new());
         };
-        let answer: Vec<StoreKey> = listed.iter().copied().collect();
+        let answer: Vec<StoreKey> = listed.iter().cloned().collect();
         for key in gone {
             let is_gone =
                 self.has(Flaw::PruneDoesNotLookAgain) || !state.entries.contains_key(&key);
@@ -430,7 +430,7 @@ impl Store for BrokenStore {
             let found = state.entries.iter();
             found
                 .filter(|(_, stored)| is_expired(&stored.entry))
-                .map(|(key, _)| *key)
+                .map(|(key, _)| key.clone())
                 .take(limit_kept)
                 .collect()
         };

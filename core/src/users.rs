@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
-use crate::commit::{Commit, Done, MAX_TRIES};
+use crate::commit::{Commit, End, MAX_TRIES};
 use crate::error::Error;
 use crate::id::StoreKey;
 use crate::record::{Found, Live};
@@ -168,7 +168,7 @@ impl Shared {
         let mut failed = None;
         for _pass in 0..2 {
             for key in self.store.keys_of_user(&user).await? {
-                match self.revoke(key, user.clone(), spared.clone()).await {
+                match self.revoke(key, user.clone(), spared.as_ref()).await {
                     Ok(true) => ended += 1,
                     Ok(false) => {}
                     Err(error) => failed = failed.or(Some(error)),
@@ -200,11 +200,13 @@ impl Shared {
         &self,
         key: StoreKey,
         user: Arc<str>,
-        spared: Option<StoreKey>,
+        spared: Option<&StoreKey>,
     ) -> Result<bool, Error> {
-        let (mut commit, first) =
-            Commit::revoke(key.clone(), user, spared, self.clock.now(), self.policy);
-        let ended = self.run(&mut commit, first).await? == Done::Destroyed;
+        let mut commit = Commit::revoking(user, spared, self.clock.now(), &self.policy);
+        let end = self
+            .run(&mut commit, |commit| commit.load(key.clone()))
+            .await?;
+        let ended = end == End::Destroyed;
         if ended {
             tracing::info!(target: "anysession", session = %key.short(), "destroyed: revoked");
         }

@@ -60,7 +60,8 @@
 //! - **The record and the application's clock decide.** The time by which a session has ended is handed in. The clock of the
 //!   server only frees memory, five minutes late, so one that is off by less changes no answer.
 //! - **An outage costs bounded time.** A verb ends within `connect_timeout` and `timeout` together (twice the `timeout` with
-//!   `replicated`), however many wait. The first one after the outage connects again.
+//!   `replicated`), however many wait; a write to a server that has forgotten the script may take both twice. The first
+//!   one after the outage connects again.
 //! - **Nothing is sent twice.** A command whose answer did not come may have been carried out: it is an error, and so is
 //!   the next one on a connection that broke. A command is sent again if the server said that it did not run it: because it
 //!   did not know the script, or because the key is on another node. A connection that did not answer in time is given

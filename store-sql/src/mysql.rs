@@ -49,7 +49,7 @@ pub const MYSQL: Driver = Driver {
     }),
 };
 
-/// Sessions in a table of a MySQL or MariaDB database.
+/// Sessions in a table of a MariaDB database, or of a MySQL one, [on which it is not tested](crate#mysql).
 pub type MySqlStore = SqlStore<MySql>;
 
 impl SqlStore<MySql> {

@@ -7,6 +7,7 @@
 )]
 
 mod packages;
+mod python;
 
 use std::process::{Command, ExitCode};
 
@@ -14,6 +15,8 @@ const HELP: &str = "\
 cargo xtask test          everything; installs what is missing, fails on an absent server or browser
 cargo xtask test --deep   also the model of three overlapping requests (minutes)
 cargo xtask bench         side by side with the peers; prints a table
+cargo xtask python        only the Python environment of the tests that run Flask
+cargo xtask flask         starts examples/flask-migration: a Flask application, its Rust successor, nginx and Redis
 cargo xtask check         formatting, clippy and documentation, warnings denied
 cargo xtask help          this list";
 
@@ -24,6 +27,8 @@ fn main() -> ExitCode {
         ["test"] => test(),
         ["test", "--deep"] => test().and_then(|()| deep()),
         ["bench", ref rest @ ..] => bench(rest),
+        ["python"] => python(),
+        ["flask"] => flask(),
         ["check"] => check(),
         ["help"] => {
             println!("{HELP}");
@@ -44,11 +49,22 @@ fn main() -> ExitCode {
 }
 
 fn test() -> Result<(), String> {
-    packages::install_missing()?;
+    python()?;
     // The crates are compiled by the compiler; what only cargo knows, their dependencies, is checked here.
     core_depends_on_no_runtime()?;
     // All that fails is told, not only the first.
     cargo(&["test", "--workspace", "--no-fail-fast"])
+}
+
+fn python() -> Result<(), String> {
+    packages::install_missing()?;
+    python::prepare()
+}
+
+fn flask() -> Result<(), String> {
+    python()?;
+    cargo(&["build", "-p", "flask-migration"])?;
+    cargo(&["run", "-p", "end-to-end", "--bin", "flask-site"])
 }
 
 fn deep() -> Result<(), String> {

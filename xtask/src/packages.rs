@@ -6,9 +6,11 @@ use std::process::Command;
 use crate::run;
 
 /// A program that tests start, and the Debian package that holds it.
-const NEEDED: [(&str, &str); 9] = [
+const NEEDED: [(&str, &str); 10] = [
     ("chromium", "chromium"),
     ("chromedriver", "chromium-driver"),
+    // No program, but what makes an environment with pip in it.
+    ("ensurepip", "python3-venv"),
     ("mariadbd", "mariadb-server"),
     ("nginx", "nginx-light"),
     ("openssl", "openssl"),
@@ -48,12 +50,12 @@ pub(crate) fn install_missing() -> Result<(), String> {
 fn missing() -> Vec<&'static str> {
     let absent = |program: &str| {
         let folders = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"].map(PathBuf::from);
-        // PostgreSQL's own programs are in a folder for each of its versions.
-        let versions = std::fs::read_dir("/usr/lib/postgresql")
-            .into_iter()
-            .flatten();
-        let versions = versions.flatten().map(|version| version.path().join("bin"));
-        !(folders.into_iter().chain(versions)).any(|folder| folder.join(program).exists())
+        // PostgreSQL's own programs, and Python's modules, are in a folder for each of their versions.
+        let below = |folder| std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let postgres = below("/usr/lib/postgresql").map(|version| version.path().join("bin"));
+        let libraries = below("/usr/lib").map(|library| library.path());
+        let mut folders = folders.into_iter().chain(postgres).chain(libraries);
+        !folders.any(|folder| folder.join(program).exists())
     };
     NEEDED
         .iter()

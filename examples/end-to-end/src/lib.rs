@@ -1,17 +1,21 @@
 //! What tests of whole programs are made of: a [`Server`] is a program of this workspace, running, and a [`Visitor`] is
 //! somebody with a browser's cookie.
 
+mod flask;
 mod nginx;
 mod server;
+mod site;
 mod stores;
 mod storm;
 mod visitor;
 
+pub use flask::{Flask, Python};
 pub use nginx::Nginx;
 pub use server::Server;
+pub use site::FlaskSite;
 pub use stores::Stores;
 pub use storm::{Report, storm};
-pub use visitor::{Answer, Visitor};
+pub use visitor::{Answer, USER_AGENT, Visitor};
 
 /// What a test answers.
 pub type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;

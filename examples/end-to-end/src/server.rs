@@ -54,6 +54,11 @@ impl Server {
         Ok(())
     }
 
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     fn run(program: PathBuf, variables: Vec<(String, String)>, port: &str) -> Result<Self> {
         let mut child = Command::new(&program)
             .env_clear()

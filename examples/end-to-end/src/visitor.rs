@@ -8,6 +8,9 @@ use ureq::config::Config;
 
 use crate::Result;
 
+/// What a [`Visitor`] says that it is.
+pub const USER_AGENT: &str = "visitor";
+
 /// Keeps the one cookie that it is given, for all servers, as a browser does for all ports of a host.
 #[derive(Clone, Debug)]
 pub struct Visitor {
@@ -24,6 +27,8 @@ pub struct Answer {
     pub body: String,
     /// The cookie that it sets, `name=value`; of a removal the value is empty.
     pub cookie: Option<String>,
+    /// The same with its attributes.
+    pub set_cookie: Option<String>,
 }
 
 impl Default for Visitor {
@@ -38,6 +43,7 @@ impl Visitor {
         let config = Config::builder()
             .http_status_as_error(false)
             .proxy(None)
+            .user_agent(USER_AGENT)
             .max_redirects(0);
         Visitor {
             agent: config.build().into(),
@@ -78,11 +84,10 @@ impl Visitor {
             request = request.header("cookie", cookie);
         }
         let mut response = request.call()?;
-        let set = response
-            .headers()
-            .get("set-cookie")
-            .and_then(|line| line.to_str().ok());
-        let cookie = set
+        let line = response.headers().get("set-cookie");
+        let set_cookie = line.and_then(|line| line.to_str().ok()).map(str::to_owned);
+        let cookie = set_cookie
+            .as_ref()
             .and_then(|line| line.split(';').next())
             .map(str::to_owned);
         let status = response.status().as_u16();
@@ -90,6 +95,7 @@ impl Visitor {
             status,
             body: response.body_mut().read_to_string()?,
             cookie,
+            set_cookie,
         })
     }
 

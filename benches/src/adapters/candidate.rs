@@ -128,6 +128,7 @@ impl Candidate {
     }
 
     /// The library cannot do this.
+    #[cfg(feature = "rocket-peer")]
     pub fn without(mut self, route: Route) -> Self {
         self.lacks = Some(route);
         self

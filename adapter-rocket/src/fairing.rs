@@ -26,7 +26,7 @@ pub struct SessionFairing {
 #[derive(Debug)]
 enum Source {
     Ready(Sessions),
-    Configured(ConfigBuilder, Drivers),
+    Configured(Box<ConfigBuilder>, Drivers),
 }
 
 /// The managed state that says that a fairing is attached.
@@ -45,7 +45,7 @@ impl SessionFairing {
     /// The table `session` of Rocket's configuration wins over what is chosen here, and the `SESSION_*` variables
     /// win over that. A wrong configuration, or a store that cannot be opened, ends the launch with an error in the log.
     pub fn connect(defaults: ConfigBuilder, drivers: Drivers) -> Self {
-        Self::from(Source::Configured(defaults, drivers))
+        Self::from(Source::Configured(Box::new(defaults), drivers))
     }
 
     fn from(source: Source) -> Self {
@@ -71,7 +71,7 @@ impl SessionFairing {
         match &self.source {
             Source::Ready(sessions) => Ok(sessions.clone()),
             Source::Configured(defaults, drivers) => {
-                let config = settings::read(rocket.figment(), defaults.clone())?;
+                let config = settings::read(rocket.figment(), (**defaults).clone())?;
                 Ok(Sessions::connect(config, drivers).await?)
             }
         }

@@ -2,7 +2,8 @@
 
 use end_to_end::{Result, Visitor, same};
 
-use crate::site::{Format, Site, hex};
+use crate::backend::Format;
+use crate::site::{Site, hex};
 
 /// Each under a name that is also its id.
 const DAMAGED: [(&str, &[u8]); 12] = [

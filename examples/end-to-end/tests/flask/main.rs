@@ -1,5 +1,6 @@
 //! One live session in Flask and in Rust: the real Flask-Session on gunicorn beside the probe on axum, on each backend.
 
+mod backend;
 mod cookies;
 mod damage;
 mod leaving;
@@ -15,7 +16,8 @@ use anysession_testkit::Suite;
 use end_to_end::{Python, Result, Stores};
 use libtest_mimic::{Arguments, Trial};
 
-use site::{Backend, Format, Shared, Site};
+use backend::{Backend, Format};
+use site::{Shared, Site};
 
 fn main() -> ExitCode {
     let trials = match Python::find() {

@@ -11,7 +11,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use crate::site::{Format, Site};
+use crate::backend::Format;
+use crate::site::Site;
 
 /// For every row: Flask stores it, Rust reads it as what it is, and changes the key before it and adds one behind it, and
 /// it is the same to the byte, and to Flask.

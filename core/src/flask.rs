@@ -15,6 +15,7 @@
 //! | [`is_permanent`](crate::Session::is_permanent), [`set_permanent`](crate::Session::set_permanent) | `session.permanent`, the key `_permanent` |
 //! | [`flash`](crate::Session::flash), [`take_flashes`](crate::Session::take_flashes) | `flash()` and `get_flashed_messages()`, the key `_flashes` |
 //! | [`clear`](crate::Session::clear) | `session.clear()`, but that who is signed in stays |
+//! | [`set_lifetime`](crate::Session::set_lifetime) | has no place there: it holds until the session is next written |
 //! | a session that becomes empty, or has `_permanent` only | it is deleted, and its cookie removed |
 //! | [`created`](crate::Session::created), [`signed_in_at`](crate::Session::signed_in_at) | nobody knows: `None` |
 //! | a user's other sessions | nobody knows which they are: an error of the store |

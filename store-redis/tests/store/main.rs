@@ -5,6 +5,7 @@
 mod commands;
 #[path = "../common/mod.rs"]
 mod common;
+mod flask;
 mod keys;
 mod opening;
 mod secrets;
@@ -18,6 +19,9 @@ fn main() -> std::process::ExitCode {
             every_verb_is_one_round_trip_also_for_a_user_and_in_a_cluster,
             no_command_looks_through_the_keys_of_others,
             a_server_that_forgot_its_scripts_learns_them_again;
+        flask:
+            flask_finds_the_bare_value_under_prefix_and_id,
+            a_storm_of_sessions_that_are_shared_with_flask_loses_nothing;
         keys:
             applications_with_different_prefixes_do_not_meet,
             redis_removes_a_session_some_time_after_its_deadline,

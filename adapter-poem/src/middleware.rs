@@ -1,5 +1,7 @@
 //! The middleware: a slot on the request, and the header lines on the response.
 
+use std::borrow::Cow;
+
 use anysession::{CloseError, Outcome, ResponseHeaders, Sessions, Unattended};
 use poem::http::{HeaderName, HeaderValue, StatusCode};
 use poem::{Endpoint, Middleware, Request, Response, Result};
@@ -59,10 +61,14 @@ fn finish(mut response: Response, closed: Result<ResponseHeaders, CloseError>) -
         let name = HeaderName::from_static(line.name);
         let present = response.headers().get_all(&name);
         if line.is_wanted(present.iter().map(HeaderValue::as_bytes)) {
+            let value = match line.value {
+                Cow::Borrowed(value) => Ok(HeaderValue::from_static(value)),
+                Cow::Owned(value) => HeaderValue::try_from(value),
+            };
             // The configuration accepts no cookie that is not a header's value.
-            let value = HeaderValue::try_from(line.value.as_ref()).ok();
-            let line = value.map(|value| (name, value));
-            response.headers_mut().extend(line);
+            if let Ok(value) = value {
+                response.headers_mut().append(name, value);
+            }
         }
     }
     response

@@ -12,13 +12,12 @@ use anysession_fs::{Durability, FsStore};
 use tokio::runtime::Runtime;
 
 use crate::measure::{Effort, Run, Time, medians};
-use crate::report::{Figure, Report};
 use crate::tasks::{SESSIONS, Work, concurrently};
 
 const PAYLOAD: usize = 300;
 
 /// Reports sessions written and read a second, by one task and by sixteen.
-pub fn run(report: &mut Report, effort: Effort) {
+pub fn run(effort: Effort) {
     let effort = Effort {
         calls: (effort.calls / 40).max(160),
         ..effort
@@ -73,29 +72,18 @@ pub fn run(report: &mut Report, effort: Effort) {
             .map(|ns| 1e9 / ns)
             .collect();
         let rows = [
-            (
-                "write",
-                "full, beside temp + fdatasync + rename + fsync of the folder",
-            ),
-            ("write", "full, beside temp + fdatasync + rename"),
-            ("write", "relaxed, beside temp + rename"),
-            ("read", "read, beside open + read + close"),
+            "full, beside temp + fdatasync + rename + fsync of the folder",
+            "full, beside temp + fdatasync + rename",
+            "relaxed, beside temp + rename",
+            "read, beside open + read + close",
         ];
-        for ((route, name), pair) in rows.into_iter().zip(figures.chunks(2)) {
+        for (name, pair) in rows.into_iter().zip(figures.chunks(2)) {
             println!(
                 "| {name} | {tasks} | {:.0} | {:.0} | {:.2} |",
                 pair[0],
                 pair[1],
                 pair[1] / pair[0]
             );
-            report.push(Figure {
-                store: "filesystem",
-                route,
-                library: "anysession",
-                version: env!("CARGO_PKG_VERSION"),
-                requests_per_second: Some(pair[1]),
-                ..Figure::default()
-            });
         }
     }
 }

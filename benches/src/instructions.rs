@@ -3,8 +3,7 @@
 use std::io;
 use std::process::Command;
 
-use crate::adapters::FRAMEWORKS;
-use crate::axum_candidates::{LIBRARIES, Placement};
+use crate::adapters::{FRAMEWORKS, Route};
 
 /// Prints the instructions a call of each route of each candidate over the bare route, counted by valgrind.
 ///
@@ -12,11 +11,8 @@ use crate::axum_candidates::{LIBRARIES, Placement};
 /// has them; only ours computes one.
 pub fn run() -> io::Result<()> {
     println!("\n| library | place | ignore | read | write |\n| --- | --- | ---: | ---: | ---: |");
-    for placement in [Placement::Layer, Placement::Router] {
-        print(placement.name(), &LIBRARIES)?;
-    }
     for framework in FRAMEWORKS {
-        print(framework.name, &framework.libraries())?;
+        print(framework.place(), &framework.libraries())?;
     }
     Ok(())
 }
@@ -26,7 +22,11 @@ fn print(place: &str, libraries: &[&str]) -> io::Result<()> {
     let mut bare = None;
     for library in libraries {
         let count = |route| a_call(library, place, route);
-        let row = [count("ignore")?, count("read")?, count("write")?];
+        let row = [
+            count(Route::Ignore)?,
+            count(Route::Read)?,
+            count(Route::Write)?,
+        ];
         let bare = *bare.get_or_insert(row);
         let [ignore, read, write] = [0, 1, 2].map(|at| row[at] - bare[at]);
         println!("| {library} | {place} | {ignore} | {read} | {write} |");
@@ -35,9 +35,17 @@ fn print(place: &str, libraries: &[&str]) -> io::Result<()> {
 }
 
 /// Two runs of different lengths differ by the calls alone.
-fn a_call(library: &str, placement: &str, route: &str) -> io::Result<i64> {
+fn a_call(library: &str, place: &str, route: Route) -> io::Result<i64> {
     let [few, many] = [1_000, 3_000];
-    let total = |calls: i64| total(&["--profile", library, placement, route, &calls.to_string()]);
+    let total = |calls: i64| {
+        total(&[
+            "--profile",
+            library,
+            place,
+            route.name(),
+            &calls.to_string(),
+        ])
+    };
     Ok((total(many)? - total(few)?) / (many - few))
 }
 

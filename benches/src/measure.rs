@@ -39,7 +39,8 @@ pub enum Time {
 }
 
 impl Time {
-    fn now(self) -> Duration {
+    /// A point in it.
+    pub fn now(self) -> Duration {
         let time = clock_gettime(match self {
             Time::Passed => ClockId::Monotonic,
             Time::OfThisThread => ClockId::ThreadCPUTime,
@@ -67,6 +68,12 @@ pub fn medians(effort: Effort, time: Time, mut candidates: Vec<Run<'_>>) -> Vec<
     figures.into_iter().map(median).collect()
 }
 
+/// Lets time pass on this thread.
+#[expect(clippy::disallowed_methods, reason = "a bench is about real time")]
+pub fn pause(duration: Duration) {
+    std::thread::sleep(duration);
+}
+
 /// How many milliseconds `work` takes.
 pub async fn timed(work: impl Future<Output = ()>) -> f64 {
     let start = Time::Passed.now();
@@ -75,7 +82,13 @@ pub async fn timed(work: impl Future<Output = ()>) -> f64 {
 }
 
 /// The figure in the middle.
-pub fn median(mut figures: Vec<f64>) -> f64 {
+pub fn median(figures: Vec<f64>) -> f64 {
+    below(figures, 0.5)
+}
+
+/// The figure that this part of them does not exceed.
+pub fn below(mut figures: Vec<f64>, part: f64) -> f64 {
     figures.sort_by(f64::total_cmp);
-    figures[figures.len() / 2]
+    let at = (figures.len() as f64 * part) as usize;
+    figures[at.min(figures.len() - 1)]
 }

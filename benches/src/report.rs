@@ -7,7 +7,7 @@ use serde::Serialize;
 /// One measured figure; what does not apply is absent.
 #[derive(Debug, Default, Serialize)]
 pub struct Figure {
-    /// `axum`, `actix`, `rocket` or `poem`.
+    /// `axum`, `actix`, `rocket` or `poem`. Figures without a framework are only printed.
     pub framework: &'static str,
     /// `layer` or `router`.
     pub placement: Option<&'static str>,
@@ -15,9 +15,7 @@ pub struct Figure {
     pub store: &'static str,
     /// `ignore`, `read`, `write`, `new` or `regenerate`.
     pub route: &'static str,
-    /// How many keys the session has.
-    pub keys: usize,
-    /// Whose figure it is.
+    /// `anysession`, or the peer's crate.
     pub library: &'static str,
     /// Its version.
     pub version: &'static str,
@@ -29,8 +27,6 @@ pub struct Figure {
     pub round_trips: Option<f64>,
     /// Requests, or for a store by itself operations, a second.
     pub requests_per_second: Option<f64>,
-    /// Microseconds that the server process computed for a request.
-    pub cpu_us_per_request: Option<f64>,
     /// Our figure as a part of the best peer's: of requests a second where there are any, and of the time otherwise.
     pub ratio_to_best_peer: Option<f64>,
 }
@@ -42,11 +38,14 @@ pub struct Report(Vec<Figure>);
 impl Report {
     /// Adds a figure.
     pub fn push(&mut self, figure: Figure) {
-        self.0.push(figure);
+        // What has no version is nobody's library: bare routes, and clients by hand.
+        if !figure.framework.is_empty() && !figure.version.is_empty() {
+            self.0.push(figure);
+        }
     }
 
     /// Fills in how ours compare, and writes the file.
-    pub fn write(mut self, path: &Path) -> std::io::Result<()> {
+    pub fn write(&mut self, path: &Path) -> std::io::Result<()> {
         for index in 0..self.0.len() {
             let ratio = self.ratio(&self.0[index]);
             let figure = &mut self.0[index];
@@ -60,28 +59,12 @@ impl Report {
 
     fn ratio(&self, ours: &Figure) -> Option<f64> {
         let ns = ours.ns_over_bare.filter(|_| ours.library == "anysession")?;
-        let same = |figure: &&Figure| {
-            (
-                figure.framework,
-                figure.placement,
-                figure.store,
-                figure.route,
-                figure.keys,
-            ) == (
-                ours.framework,
-                ours.placement,
-                ours.store,
-                ours.route,
-                ours.keys,
-            ) && figure.library != ours.library
-                && !figure.version.is_empty()
-        };
-        let best = self
+        let place = |it: &Figure| (it.framework, it.placement, it.store, it.route);
+        let peers = self
             .0
             .iter()
-            .filter(same)
-            .filter_map(|figure| figure.ns_over_bare)
-            .reduce(f64::min)?;
+            .filter(|it| place(it) == place(ours) && it.library != ours.library);
+        let best = peers.filter_map(|it| it.ns_over_bare).reduce(f64::min)?;
         Some(ns / best)
     }
 }

@@ -52,8 +52,13 @@ impl Visit {
     }
 
     async fn close_in_turn(self: Arc<Self>, outcome: Outcome) -> Closed {
-        let _one_at_a_time = self.turn.lock().await;
-        let result = self.commit(Occasion::Close(outcome)).await;
+        // Who holds the last reference can neither meet a save nor be asked for the session afterwards.
+        let watched = Arc::strong_count(&self) > 1;
+        let _one_at_a_time = match watched {
+            true => Some(self.turn.lock().await),
+            false => None,
+        };
+        let result = self.commit(Occasion::Close(outcome), watched).await;
         let mut headers = ResponseHeaders::default();
         if let Some(mut state) = self.state() {
             state.sent = true;

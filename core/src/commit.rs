@@ -10,11 +10,11 @@ mod write;
 
 use std::sync::Arc;
 
-use crate::changes::Changes;
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::id::{SessionId, StoreKey};
-use crate::lifecycle::{Fate, LogIn, Policy};
+use crate::lifecycle::{Fate, LogIn, Policy, Wish};
+use crate::payload::EMPTY;
 use crate::record::{Found, Live, Record};
 use crate::store::{Deletion, Version, Write};
 
@@ -28,25 +28,27 @@ pub(crate) const MAX_TRIES: u32 = 128;
 /// What others have made of a session meanwhile is merged whatever its size; the result is held to the limit.
 const ANY_SIZE: usize = usize::MAX / 2;
 
-/// A wish on its way into the store. It is large: whoever runs it borrows it, so that it is not copied from future to future.
+/// A wish on its way into the store. It is large: it is built where it stays and borrowed by whoever runs it, so that it is
+/// not copied from future to future.
 #[derive(Clone)]
 #[cfg_attr(test, derive(Debug, PartialEq, Eq, Hash))]
-pub(crate) struct Commit {
-    policy: Policy,
+pub(crate) struct Commit<'p> {
+    policy: &'p Policy,
     now: Timestamp,
     task: Task,
-    log_in: Option<LogIn>,
-    changes: Changes,
+    wish: Wish,
+    /// What the request had found; from then on the session to work on, if there is one.
+    found: Found,
+    /// Whether anybody can look at the session afterwards. If not, what is written is not kept.
+    watched: bool,
     /// Whose session it is, as far as this request knows.
     user: Option<Arc<str>>,
-    /// The record to work on.
-    target: Option<Live>,
     /// The record under the new id, which nobody knows yet.
     own: Option<Box<Own>>,
     /// Whether the session at hand is one to which the same user has signed in meanwhile, not the one that was found.
     joined: bool,
     /// A session that a revoke must not reach.
-    spared: Option<StoreKey>,
+    spared: Option<&'p StoreKey>,
     followed: bool,
     tries: u32,
     awaiting: Awaiting,
@@ -101,27 +103,24 @@ enum Next {
     Load(StoreKey),
 }
 
-impl Commit {
-    /// A wish at rest: nothing is asked before it [begins](Self::begin).
+impl<'p> Commit<'p> {
+    /// A wish at rest, for a request that had found this: nothing is asked before it [begins](Self::begin).
+    #[inline]
     pub(crate) fn new(
-        task: Task,
-        fate: &Fate,
-        changes: Changes,
+        wish: Wish,
+        found: Found,
         now: Timestamp,
-        policy: Policy,
+        policy: &'p Policy,
+        watched: bool,
     ) -> Self {
-        let log_in = match fate {
-            Fate::LogIn(log_in) => Some(log_in.clone()),
-            Fate::Stay | Fate::Regenerate => None,
-        };
         Commit {
             policy,
             now,
-            task,
-            log_in,
-            changes,
+            task: Task::Update,
+            wish,
+            found,
+            watched,
             user: None,
-            target: None,
             own: None,
             joined: false,
             spared: None,
@@ -133,52 +132,70 @@ impl Commit {
         }
     }
 
-    /// Begins with what the request had found.
-    pub(crate) fn begin(&mut self, found: Found) -> Result<Step, Error> {
-        match (self.task, found) {
-            (Task::Create, _) | (_, Found::Nothing(_)) => self.new_id(),
-            (_, Found::Live(live)) => {
+    /// Forgets what came of a task, before the next one of the same wish.
+    pub(crate) fn renew(&mut self) {
+        let wish = std::mem::take(&mut self.wish);
+        *self = Commit::new(wish, Found::default(), self.now, self.policy, self.watched);
+    }
+
+    /// Computes the wish anew on what was found, because it was computed on an older record.
+    pub(crate) fn rebase(&mut self) -> Result<(), Error> {
+        let base = self.wish.base(&self.found);
+        let base = base.map_or(&EMPTY, |record| &record.data);
+        self.wish.changes.recompute(base)
+    }
+
+    /// Says the first verb of this task.
+    #[inline]
+    pub(crate) fn begin(&mut self, task: Task) -> Result<Step, Error> {
+        self.task = task;
+        match &self.found {
+            Found::Live(live) if task != Task::Create => {
                 self.user.clone_from(&live.record.user);
-                self.target = Some(live);
                 self.work()
             }
-            (_, Found::Replaced(tombstone)) => {
+            Found::Replaced(tombstone) if task != Task::Create => {
+                let tombstone = tombstone.clone();
                 self.user.clone_from(&tombstone.user);
                 self.follow(&tombstone)
+            }
+            _ => {
+                self.found = Found::default();
+                self.new_id()
             }
         }
     }
 
-    /// Begins to end the session under `key` if it is `user`'s, for whoever revokes it from outside. The session under
-    /// `spared` is left alone, also if `key` was replaced by it.
-    pub(crate) fn revoke(
-        key: StoreKey,
+    /// For whoever revokes a session of `user` from outside; it begins with [`load`](Self::load). The session under
+    /// `spared` is left alone, also if the one that is revoked was replaced by it.
+    pub(crate) fn revoking(
         user: Arc<str>,
-        spared: Option<StoreKey>,
+        spared: Option<&'p StoreKey>,
         now: Timestamp,
-        policy: Policy,
-    ) -> (Self, Result<Step, Error>) {
-        let mut commit = Commit::new(Task::Destroy, &Fate::Stay, Changes::default(), now, policy);
+        policy: &'p Policy,
+    ) -> Self {
+        let mut commit = Commit::new(Wish::default(), Found::default(), now, policy, false);
+        commit.task = Task::Destroy;
         (commit.user, commit.spared) = (Some(user), spared);
-        let step = commit.load(key);
-        (commit, step)
+        commit
     }
 
     #[cfg(test)]
     pub(crate) fn begun(
         task: Task,
         found: &Found,
-        wish: &crate::lifecycle::Wish,
+        wish: &Wish,
         now: Timestamp,
-        policy: Policy,
+        policy: &'p Policy,
     ) -> (Self, Result<Step, Error>) {
-        let mut commit = Commit::new(task, &wish.fate, wish.changes.clone(), now, policy);
-        let step = commit.begin(found.clone());
+        let mut commit = Commit::new(wish.clone(), found.clone(), now, policy, true);
+        let step = commit.begin(task);
         (commit, step)
     }
 
     /// Takes what came of the last step and says the next one. After an error of the store nothing is to be asked any
     /// more: whatever became of that verb, nobody sends it again and nothing is deleted because of it.
+    #[inline]
     pub(crate) fn resume(&mut self, reply: Reply) -> Result<Step, Error> {
         match (
             std::mem::replace(&mut self.awaiting, Awaiting::Nothing),
@@ -187,7 +204,7 @@ impl Commit {
             (Awaiting::NewId, Reply::NewId(id)) => self.take_id(id),
             (Awaiting::Load(key), Reply::Loaded(stored)) => self.loaded(key, stored),
             (Awaiting::Update { deadline_moved }, Reply::Put(Write::Done(version))) => {
-                if let Some(target) = &mut self.target {
+                if let Found::Live(target) = &mut self.found {
                     target.version = version;
                 }
                 Ok(Step::Finished(End::Updated { deadline_moved }))
@@ -228,26 +245,42 @@ impl Commit {
     }
 
     /// What an end comes to; to be asked once.
+    #[inline]
     pub(crate) fn done(&mut self, end: End) -> Done {
-        match (
-            end,
-            self.target.take(),
-            self.own.take().and_then(|own| own.told()),
-        ) {
-            (End::Updated { deadline_moved }, Some(live), _) => Done::Updated {
+        match (end, std::mem::take(&mut self.found)) {
+            (End::Updated { deadline_moved }, Found::Live(live)) => Done::Updated {
                 live,
                 deadline_moved,
                 followed: self.followed,
             },
-            (End::NewId, _, Some((live, id))) => Done::NewId { live, id },
-            (End::Destroyed, ..) => Done::Destroyed,
-            (End::Over | End::Updated { .. } | End::NewId, ..) => Done::Over,
+            (End::NewId, _) => match self.own.take().and_then(|own| own.told()) {
+                Some((live, id)) => Done::NewId { live, id },
+                None => Done::Over,
+            },
+            (End::Destroyed, _) => Done::Destroyed,
+            (End::Over | End::Updated { .. }, _) => Done::Over,
         }
     }
 
-    /// The changes as they were carried out.
-    pub(crate) fn changes(&self) -> &Changes {
-        &self.changes
+    /// The wish, with the changes as they were carried out.
+    pub(crate) fn wish(&self) -> &Wish {
+        &self.wish
+    }
+
+    /// The session to work on.
+    pub(crate) fn target(&self) -> Option<&Live> {
+        match &self.found {
+            Found::Live(live) => Some(live),
+            Found::Nothing(_) | Found::Replaced(_) => None,
+        }
+    }
+
+    /// Who is to be signed in.
+    fn log_in(&self) -> Option<&LogIn> {
+        match &self.wish.fate {
+            Fate::LogIn(log_in) => Some(log_in),
+            Fate::Stay | Fate::Regenerate => None,
+        }
     }
 
     /// The time by which the commit judges deadlines.

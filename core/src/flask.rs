@@ -15,6 +15,7 @@
 //! | [`is_permanent`](crate::Session::is_permanent), [`set_permanent`](crate::Session::set_permanent) | `session.permanent`, the key `_permanent` |
 //! | [`flash`](crate::Session::flash), [`take_flashes`](crate::Session::take_flashes) | `flash()` and `get_flashed_messages()`, the key `_flashes` |
 //! | [`clear`](crate::Session::clear) | `session.clear()`, but that who is signed in stays |
+//! | [`set_lifetime`](crate::Session::set_lifetime) | has no place there: it holds until the session is next written |
 //! | a session that becomes empty, or has `_permanent` only | it is deleted, and its cookie removed |
 //! | [`created`](crate::Session::created), [`signed_in_at`](crate::Session::signed_in_at) | nobody knows: `None` |
 //! | a user's other sessions | nobody knows which they are: an error of the store |
@@ -32,6 +33,22 @@
 //!
 //! After a new id the old one is gone at once, also for Flask, and requests of this side that still carry it are told where
 //! the session went. In the short moment between both, they take it for ended, and what they change is dropped.
+
+//!
+//! # Leaving Flask
+//!
+//! When the last route has moved and no Flask process runs any more, `SESSION_LAYOUT=leaving_flask`
+//! ([`ConfigBuilder::leaving_flask`](crate::ConfigBuilder::leaving_flask)) begins to move the sessions: one that is asked for
+//! and is still in Flask's layout is written in the native one, under the hash of its id, and taken from the old place at
+//! the bytes that were moved. Its id, its user, its data and its deadline stay, so nobody is signed out, and it is the same
+//! session for requests that come at once. The cookie is still called `session`, but is Secure and has SameSite=Lax when it
+//! is sent again, and is not signed any more; signed ones are read with the `secret_key`. Values out of JSON become
+//! MessagePack, in which numbers beyond 64 bits are not exact. After one
+//! [`lifetime`](crate::Config::lifetime) nothing is left to be moved, and `SESSION_LAYOUT` may go, with
+//! `SESSION_COOKIE_NAME=session` and `SESSION_COOKIE_PREFIX=none` in its place.
+//!
+//! Where a crash, or a Flask process that still runs, leaves a session in both places, the native one counts; if it is then
+//! ended, the other one may come back until it expires.
 
 mod date_time;
 mod login;

@@ -1,6 +1,5 @@
 //! The cookie's secret, and the key under which a store knows it. This is the only file that asks for randomness.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -17,14 +16,10 @@ pub(crate) const ENCODED_LEN: usize = 43;
 /// the [`StoreKey`] made from it.
 #[derive(Clone, PartialEq, Eq)]
 #[cfg_attr(test, derive(Hash))]
-pub(crate) struct SessionId(Text);
-
-#[derive(Clone, PartialEq, Eq)]
-#[cfg_attr(test, derive(Hash))]
-enum Text {
-    Ours([u8; ENCODED_LEN]),
-    /// Of another length: made by Flask.
-    Other(Arc<[u8]>),
+pub(crate) struct SessionId {
+    ours: [u8; ENCODED_LEN],
+    /// One of another length, made by Flask.
+    other: Option<Arc<[u8]>>,
 }
 
 /// A longer id does not fit into the column that Flask-Session keeps it in.
@@ -35,16 +30,17 @@ impl SessionId {
     pub(crate) fn generate(random: &dyn Random) -> Result<Self, RandomError> {
         let mut bits = [0; 32];
         random.fill(&mut bits)?;
-        let mut encoded = [0; ENCODED_LEN];
-        let written = URL_SAFE_NO_PAD.encode_slice(bits, &mut encoded);
+        let mut ours = [0; ENCODED_LEN];
+        let written = URL_SAFE_NO_PAD.encode_slice(bits, &mut ours);
         debug_assert!(matches!(written, Ok(ENCODED_LEN)));
-        Ok(SessionId(Text::Ours(encoded)))
+        Ok(SessionId { ours, other: None })
     }
 
     /// Reads an id from a cookie's value. Only the length is judged here: what is not one of our ids hashes to a key
     /// that no store holds.
     pub(crate) fn from_cookie(value: &[u8]) -> Option<Self> {
-        value.try_into().ok().map(|id| SessionId(Text::Ours(id)))
+        let ours = value.try_into().ok()?;
+        Some(SessionId { ours, other: None })
     }
 
     /// Reads an id that Flask may have made. Its length depends on Flask's configuration and version; it becomes part
@@ -54,7 +50,12 @@ impl SessionId {
         if value.is_empty() || value.len() > LONGEST || !value.iter().all(plain) {
             return None;
         }
-        Self::from_cookie(value).or_else(|| Some(SessionId(Text::Other(value.into()))))
+        Self::from_cookie(value).or_else(|| {
+            Some(SessionId {
+                ours: [0; ENCODED_LEN],
+                other: Some(value.into()),
+            })
+        })
     }
 
     /// The text that goes into the `Set-Cookie` header, and nowhere else.
@@ -65,9 +66,9 @@ impl SessionId {
 
     /// What the store key is made from.
     pub(crate) fn as_bytes(&self) -> &[u8] {
-        match &self.0 {
-            Text::Ours(id) => id,
-            Text::Other(id) => id,
+        match &self.other {
+            None => &self.ours,
+            Some(other) => other,
         }
     }
 }
@@ -86,21 +87,24 @@ impl fmt::Debug for SessionId {
 /// In the layout that is shared with Flask ([`Config::flask`](crate::Config::flask)) a session lies under its id itself,
 /// since Flask looks for it there. Such a key is a secret too: it prints as the hash of the id.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct StoreKey(Name);
-
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum Name {
-    Digest([u8; 32]),
-    Plain(Arc<str>),
+pub struct StoreKey {
+    digest: [u8; 32],
+    plain: Option<Arc<str>>,
 }
 
 impl StoreKey {
     pub(crate) fn from_digest(digest: [u8; 32]) -> Self {
-        StoreKey(Name::Digest(digest))
+        StoreKey {
+            digest,
+            plain: None,
+        }
     }
 
     pub(crate) fn from_plain(id: &str) -> Self {
-        StoreKey(Name::Plain(id.into()))
+        StoreKey {
+            digest: Sha256::digest(id.as_bytes()).into(),
+            plain: Some(id.into()),
+        }
     }
 
     /// A key from the bytes that [`as_bytes`](Self::as_bytes) gave, as a store reads them back from its index;
@@ -113,32 +117,26 @@ impl StoreKey {
     ///
     /// Of a [plain](Self::plain) key it is the id: only a store of Flask's layout meets one.
     pub fn as_bytes(&self) -> &[u8] {
-        match &self.0 {
-            Name::Digest(digest) => digest,
-            Name::Plain(id) => id.as_bytes(),
+        match &self.plain {
+            None => &self.digest,
+            Some(id) => id.as_bytes(),
         }
     }
 
     /// The id, if the session lies under the id itself. Only a store of Flask's layout asks for it, and never prints it.
     pub fn plain(&self) -> Option<&str> {
-        match &self.0 {
-            Name::Digest(_) => None,
-            Name::Plain(id) => Some(id),
-        }
+        self.plain.as_deref()
     }
 
     /// The hash, by which a key may be known outside of its store.
-    pub(crate) fn digest(&self) -> Cow<'_, [u8; 32]> {
-        match &self.0 {
-            Name::Digest(digest) => Cow::Borrowed(digest),
-            Name::Plain(id) => Cow::Owned(Sha256::digest(id.as_bytes()).into()),
-        }
+    pub(crate) fn digest(&self) -> &[u8; 32] {
+        &self.digest
     }
 
     /// A name for one session that can stand in a page or a URL: it cannot be turned back into the key or the id.
     pub(crate) fn handle(&self) -> String {
         let digest = Sha256::new_with_prefix(b"anysession handle")
-            .chain_update(&*self.digest())
+            .chain_update(self.digest)
             .finalize();
         URL_SAFE_NO_PAD.encode(&digest[..16])
     }
@@ -151,7 +149,7 @@ impl StoreKey {
 
 impl fmt::Display for StoreKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_digits(f, &*self.digest())
+        write_digits(f, &self.digest)
     }
 }
 
@@ -165,7 +163,7 @@ pub(crate) struct ShortKey<'a>(&'a StoreKey);
 
 impl fmt::Display for ShortKey<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_digits(f, &self.0.digest()[..6])
+        write_digits(f, &self.0.digest[..6])
     }
 }
 

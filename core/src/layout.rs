@@ -53,6 +53,7 @@ pub(crate) enum Unreadable {
 
 impl Layout {
     /// Reads the id from a cookie's value.
+    #[inline]
     pub(crate) fn read_id(self, value: &[u8]) -> Option<SessionId> {
         match self {
             Layout::Native => SessionId::from_cookie(value),
@@ -61,6 +62,7 @@ impl Layout {
     }
 
     /// The key under which the store knows an id.
+    #[inline]
     pub(crate) fn store_key(self, id: &SessionId) -> StoreKey {
         match self {
             Layout::Native => StoreKey::from_digest(Sha256::digest(id.as_bytes()).into()),
@@ -69,6 +71,7 @@ impl Layout {
     }
 
     /// Where the tombstone of a session lies. `None`: in the place of the session.
+    #[inline]
     pub(crate) fn grave(self, key: &StoreKey) -> Option<StoreKey> {
         match self {
             Layout::Native => None,
@@ -77,6 +80,7 @@ impl Layout {
     }
 
     /// How values are encoded.
+    #[inline]
     pub(crate) fn format(self) -> Format {
         match self {
             Layout::Native => Format::MessagePack,
@@ -113,16 +117,19 @@ impl Layout {
         matches!(self, Layout::Flask(_))
     }
 
-    /// Encodes a record around its data, in the buffer that the data lies in already; the record gets the data.
+    /// Encodes a record around its data, in the buffer that the data lies in already; the record gets the data
+    /// if it is to be kept.
+    #[inline]
     pub(crate) fn seal(
         self,
         key: &StoreKey,
         record: &mut Record,
         data: Draft,
         deadline: Timestamp,
+        keep: bool,
     ) -> Entry {
         match self {
-            Layout::Native => native::seal(key, record, data, deadline),
+            Layout::Native => native::seal(key, record, data, deadline, keep),
             Layout::Flask(format) => flask::seal(format, record, data, deadline),
         }
     }
@@ -131,7 +138,7 @@ impl Layout {
     #[cfg(test)]
     pub(crate) fn encode(self, key: &StoreKey, record: &Record, deadline: Timestamp) -> Entry {
         let unchanged = record.data.edited(std::iter::empty());
-        self.seal(key, &mut record.clone(), unchanged, deadline)
+        self.seal(key, &mut record.clone(), unchanged, deadline, true)
     }
 
     pub(crate) fn encode_tombstone(
@@ -146,6 +153,7 @@ impl Layout {
         }
     }
 
+    #[inline]
     pub(crate) fn decode(
         self,
         key: &StoreKey,
@@ -174,7 +182,7 @@ pub(crate) fn moved(
         ..new
     };
     let deadline = deadline.min(record.ends);
-    Ok(native::seal(key, &mut record, data, deadline))
+    Ok(native::seal(key, &mut record, data, deadline, true))
 }
 
 /// What a log-out leaves that finds its session gone and does not see where: whoever was about to say where it went is

@@ -9,6 +9,7 @@
 //! | sign users in and out, list and end their sessions | [`Session::log_in`], [`Session::destroy`], [`Session::sessions`] |
 //! | configure | [`Config`], [`Preset`] |
 //! | choose a store at run time | [`Drivers`] |
+//! | share live sessions with a Flask application, or leave it | [`flask`] |
 //! | write a store | [`Store`] |
 //! | write an adapter | [`Sessions::guard`], [`Guard`], [`Slot`] |
 //!

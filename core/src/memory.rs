@@ -120,7 +120,7 @@ impl MemoryStore {
             self.room
                 .give_back(usize::from(shard.remove(key, &self.users)));
             if self.room.take() {
-                return Ok(Write::Done(shard.insert(key.clone(), entry, &self.users)));
+                return Ok(Write::Done(shard.insert(key, entry, &self.users)));
             }
             drop(shard);
             if !self.make_room(now) {

@@ -18,6 +18,11 @@
 //! | `clauses` | each clause of the protocol is needed: without it the checker finds a counter-example |
 //! | `interleaved` | random programs against a sequential reference |
 
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "keys are made where they are handed over"
+)]
+
 mod broken;
 mod browser;
 mod checker;

@@ -77,7 +77,7 @@ impl Payload {
     /// The encoded value of a key.
     pub(crate) fn find(&self, key: &str) -> Option<Bytes> {
         let bytes = self.as_bytes();
-        let pair = Pairs::of(bytes).find(|pair| pair.key(bytes) == Some(key.as_bytes()))?;
+        let pair = Pairs::of(bytes).find(|pair| pair.is(key.as_bytes(), bytes))?;
         let value = self.start + pair.value.start..self.start + pair.value.end;
         Some(self.buffer.slice(value))
     }

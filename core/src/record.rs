@@ -93,6 +93,7 @@ impl Found {
     }
 
     /// Judges what a store answered. The store's own opinion about deadlines is not asked.
+    #[inline]
     pub(crate) fn judge(
         layout: Layout,
         key: StoreKey,

@@ -1,13 +1,12 @@
 //! Carrying out what a request wishes: when it asks for it, and when it ends.
 
-use crate::changes::Changes;
 use crate::clock::Timestamp;
 use crate::closing::{IdAfter, Settled, settle, tasks};
 use crate::commit::{Commit, Done, Task};
 use crate::error::Error;
-use crate::lifecycle::{Fate, Outcome, Plan, Policy, Wish, plan};
+use crate::lifecycle::{Fate, Outcome, Plan, Policy, plan};
 use crate::payload::{EMPTY, Payload};
-use crate::record::{Found, Record};
+use crate::record::{Found, Live, Record};
 use crate::sessions::Shared;
 use crate::slot::{CookieDue, State, Visit};
 
@@ -20,13 +19,12 @@ pub(crate) enum Occasion {
     Close(Outcome),
 }
 
-/// What a commit is to carry out.
+/// What is to be carried out.
 struct Job {
     plan: Plan,
+    tasks: &'static [Task],
     /// Whether a session was to begin after this, whose cookie can no longer be set.
     too_late: bool,
-    wish: Wish,
-    found: Found,
     /// Whether the wish is to be computed anew on what was found.
     rebase: bool,
 }
@@ -41,6 +39,45 @@ impl State {
             Found::Live(live) => shared.policy.slid_deadline(live, self.loaded_at).is_none(),
             Found::Nothing(_) | Found::Replaced(_) => true,
         }
+    }
+
+    /// What there is to do on this occasion, `None` if that is nothing. The wish is to be taken out then.
+    fn job(
+        &mut self,
+        occasion: Occasion,
+        now: Timestamp,
+        policy: &Policy,
+    ) -> Result<Option<Job>, Error> {
+        let outcome = match occasion {
+            Occasion::Save => Outcome::Succeeded,
+            Occasion::Close(outcome) => outcome,
+        };
+        if self.failed {
+            return Err(Error::SaveFailed);
+        }
+        let mut plan = plan(&self.found, &self.wish, outcome, now, policy);
+        let mut too_late = false;
+        match plan {
+            Plan::Create | Plan::Rotate if self.sent => return Err(too_late_to_begin()),
+            Plan::Delete { then_create: true } if self.sent => {
+                too_late = true;
+                plan = Plan::Delete { then_create: false };
+            }
+            _ => {}
+        }
+        if occasion == Occasion::Save {
+            if plan == Plan::Keep {
+                return Ok(None);
+            }
+            self.saving = Some(preview(self, now, policy).map(Box::new));
+        }
+        self.generation += 1;
+        Ok(Some(Job {
+            plan,
+            tasks: tasks(plan, &self.wish.fate),
+            too_late,
+            rebase: std::mem::take(&mut self.rebase),
+        }))
     }
 
     /// The record under the changes, as the handler sees it.
@@ -59,22 +96,33 @@ impl State {
 }
 
 impl Visit {
-    /// Carries out what was wished so far. It is the caller's turn.
-    pub(crate) async fn commit(&self, occasion: Occasion) -> Result<(), Error> {
-        let now = self.shared.clock.now();
-        let Some(mut job) = self.take_job(occasion, now)? else {
-            return Ok(());
-        };
+    /// Carries out what was wished so far. It is the caller's turn, who says whether anybody can look at the session
+    /// afterwards.
+    pub(crate) async fn commit(&self, occasion: Occasion, watched: bool) -> Result<(), Error> {
+        let shared = &*self.shared;
+        let now = shared.clock.now();
+        let (job, mut commit);
+        {
+            let Some(mut state) = self.state() else {
+                return Ok(());
+            };
+            job = match state.job(occasion, now, &shared.policy)? {
+                Some(job) => job,
+                None => return Ok(()),
+            };
+            let wish = std::mem::take(&mut state.wish);
+            let found = match watched {
+                true => state.found.clone(),
+                false => std::mem::take(&mut state.found),
+            };
+            commit = Commit::new(wish, found, now, &shared.policy, watched);
+        }
         let unfinished = Unfinished(self);
         if job.rebase {
             // Not under the lock: the handler's closures may read the session.
-            let base = job
-                .wish
-                .base(&job.found)
-                .map_or(&EMPTY, |record| &record.data);
-            job.wish.changes.recompute(base)?;
+            commit.rebase()?;
         }
-        let ended = self.carry_out(&mut job, now).await?;
+        let ended = self.carry_out(&job, &mut commit, now).await?;
         std::mem::forget(unfinished);
         if occasion == Occasion::Save {
             if let Some(mut state) = self.state() {
@@ -90,78 +138,46 @@ impl Visit {
         }
     }
 
-    /// What is to be carried out, `None` if that is nothing.
-    fn take_job(&self, occasion: Occasion, now: Timestamp) -> Result<Option<Job>, Error> {
-        let policy = &self.shared.policy;
-        let outcome = match occasion {
-            Occasion::Save => Outcome::Succeeded,
-            Occasion::Close(outcome) => outcome,
-        };
-        let Some(mut state) = self.state() else {
-            return Ok(None);
-        };
-        if state.failed {
-            return Err(Error::SaveFailed);
-        }
-        let mut plan = plan(&state.found, &state.wish, outcome, now, policy);
-        let mut too_late = false;
-        match plan {
-            Plan::Create | Plan::Rotate if state.sent => return Err(too_late_to_begin()),
-            Plan::Delete { then_create: true } if state.sent => {
-                too_late = true;
-                plan = Plan::Delete { then_create: false };
-            }
-            _ => {}
-        }
-        if plan == Plan::Keep && occasion == Occasion::Save {
-            return Ok(None);
-        }
-        if occasion == Occasion::Save {
-            state.saving = Some(preview(&state, now, policy).map(Box::new));
-        }
-        state.generation += 1;
-        Ok(Some(Job {
-            plan,
-            too_late,
-            rebase: std::mem::take(&mut state.rebase),
-            wish: std::mem::take(&mut state.wish),
-            found: state.found.clone(),
-        }))
-    }
-
     /// Does what was planned, and says whether the session turned out to have ended before.
-    async fn carry_out(&self, job: &mut Job, now: Timestamp) -> Result<bool, Error> {
-        let shared = &self.shared;
+    async fn carry_out(
+        &self,
+        job: &Job,
+        commit: &mut Commit<'_>,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
+        let shared = &*self.shared;
         match job.plan {
             Plan::Forget(reason) => {
                 tracing::info!(target: "anysession", ?reason, "changes dropped");
                 return Ok(true);
             }
-            Plan::Touch(deadline) => self.touch(&job.found, deadline, now).await,
+            Plan::Touch(deadline) => {
+                if let Some(live) = commit.target() {
+                    self.touch(live, deadline, now).await;
+                }
+            }
             // A log-out that fails must at least not stay in the browser.
             Plan::Delete { .. } => self.due(CookieDue::Remove),
             Plan::Keep | Plan::Create | Plan::Update | Plan::Rotate => {}
         }
-        let only_slides = job.wish.is_empty();
+        let only_slides = commit.wish().is_empty();
         let mut ended = false;
-        for &task in tasks(job.plan, &job.wish.fate) {
-            let changes = match task {
-                Task::Destroy => Changes::default(),
-                _ => std::mem::take(&mut job.wish.changes),
-            };
-            let key = job.found.key();
-            let mut commit = Commit::new(task, &job.wish.fate, changes, now, shared.policy);
-            let first = commit.begin(std::mem::take(&mut job.found));
-            let done = match shared.run(&mut commit, first).await {
+        for (nth, &task) in job.tasks.iter().enumerate() {
+            if nth > 0 {
+                commit.renew();
+            }
+            let end = match shared.run(commit, |commit| commit.begin(task)).await {
                 Err(error) if only_slides => {
                     slide_failed(&error);
                     return Ok(false);
                 }
-                done => done?,
+                end => end?,
             };
+            let key = commit.target().map(|live| live.key.clone());
+            let done = commit.done(end);
             shared.tell_done(task, key, &done);
             ended |= done == Done::Over && task != Task::Destroy;
-            self.settle(settle(done, commit.changes(), &shared.policy, now));
+            self.settle(settle(done, &commit.wish().changes, &shared.policy, now));
         }
         Ok(ended)
     }
@@ -186,8 +202,7 @@ impl Visit {
     }
 
     /// Moves the deadline.
-    async fn touch(&self, found: &Found, deadline: Timestamp, now: Timestamp) {
-        let Found::Live(live) = found else { return };
+    async fn touch(&self, live: &Live, deadline: Timestamp, now: Timestamp) {
         let touched = self
             .shared
             .store

@@ -367,7 +367,7 @@ impl Session {
     /// [`destroy`](Self::destroy) before it is carried out.
     pub async fn save(&self) -> Result<(), Error> {
         let _one_at_a_time = self.0.turn.lock().await;
-        self.0.commit(Occasion::Save).await
+        self.0.commit(Occasion::Save, true).await
     }
 
     pub(crate) fn new(visit: Arc<Visit>) -> Self {

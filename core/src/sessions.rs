@@ -1,10 +1,11 @@
 //! The manager: a configuration, a store, a clock and a source of randomness, and what is done with them.
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::clock::{Clock, SystemClock, Timestamp};
-use crate::commit::{Commit, Done, Reply, Step, Task};
+use crate::commit::{Commit, Done, End, Reply, Step, Task};
 use crate::config::Config;
 use crate::driver::ConnectError;
 use crate::drivers::Drivers;
@@ -16,7 +17,9 @@ use crate::lifecycle::Policy;
 use crate::record::{Absence, Found};
 use crate::response::{HeaderText, ResponseHeaders};
 use crate::slot::{CookieDue, Slot, State};
-use crate::store::{Deletion, Store, StoreError, Stored, Write};
+use crate::store::{Deletion, Store, StoreError, Stored, Version, Write};
+
+type Loading<'a> = Pin<Box<dyn Future<Output = Result<Option<Stored>, StoreError>> + Send + 'a>>;
 
 /// The sessions of an application. Cheap to clone; an adapter holds one.
 ///
@@ -140,15 +143,16 @@ impl fmt::Debug for Sessions {
 }
 
 impl Shared {
-    /// Runs a commit from this step to its end.
+    /// Runs a commit from its first step to its end.
     pub(crate) async fn run(
         &self,
-        commit: &mut Commit,
-        mut step: Result<Step, Error>,
-    ) -> Result<Done, Error> {
+        commit: &mut Commit<'_>,
+        first: impl FnOnce(&mut Commit<'_>) -> Result<Step, Error>,
+    ) -> Result<End, Error> {
+        let mut step = first(commit);
         loop {
             let reply = match step {
-                Ok(Step::Finished(end)) => return Ok(commit.done(end)),
+                Ok(Step::Finished(end)) => return Ok(end),
                 Ok(Step::NewId) => Reply::NewId(SessionId::generate(&*self.random)?),
                 Ok(Step::Load(key)) => Reply::Loaded(self.load(&key).await?),
                 Ok(Step::Put(key, expect, entry)) => {
@@ -166,14 +170,9 @@ impl Shared {
                     Reply::Deleted(deletion)
                 }
                 Err(error) => {
-                    if let Some((key, version)) = commit.leftover()
-                        && let Err(error) = self.store.delete(&key, &version).await
-                    {
-                        tracing::warn!(
-                            target: "anysession",
-                            error = &error as &dyn std::error::Error,
-                            "a record that nobody uses could not be deleted"
-                        );
+                    if let Some((key, version)) = commit.leftover() {
+                        // Boxed, so that every commit is not larger for what hardly ever happens.
+                        Box::pin(self.discard(key, version)).await;
                     }
                     return Err(error);
                 }
@@ -186,13 +185,28 @@ impl Shared {
         }
     }
 
-    /// What there is under a key, or what was left in another place when it went from there.
-    pub(crate) async fn load(&self, key: &StoreKey) -> Result<Option<Stored>, StoreError> {
-        let stored = self.store.load(key).await?;
-        match self.policy.layout.grave(key) {
-            Some(grave) if stored.is_none() => self.store.load(&grave).await,
-            _ => Ok(stored),
+    /// Deletes a record of which nobody was told.
+    async fn discard(&self, key: StoreKey, version: Version) {
+        if let Err(error) = self.store.delete(&key, &version).await {
+            tracing::warn!(
+                target: "anysession",
+                error = &error as &dyn std::error::Error,
+                "a record that nobody uses could not be deleted"
+            );
         }
+    }
+
+    /// What there is under a key, or what was left in another place when it went from there.
+    pub(crate) fn load<'a>(&'a self, key: &'a StoreKey) -> Loading<'a> {
+        let Some(grave) = self.policy.layout.grave(key) else {
+            return self.store.load(key);
+        };
+        Box::pin(async move {
+            match self.store.load(key).await? {
+                None => self.store.load(&grave).await,
+                found => Ok(found),
+            }
+        })
     }
 
     pub(crate) fn headers(&self, state: &State) -> ResponseHeaders {
@@ -210,7 +224,7 @@ impl Shared {
         }
     }
 
-    /// Tells how a commit ended, that began with the session found under this key.
+    /// Tells how a commit ended, whose session was last found under this key.
     pub(crate) fn tell_done(&self, task: Task, found: Option<StoreKey>, done: &Done) {
         match done {
             Done::NewId { live, .. } => {

@@ -1,7 +1,10 @@
 //! One request's place for its session, from the cookie to the response's headers.
 
+use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
+
+use smallvec::SmallVec;
 
 use crate::clock::Timestamp;
 use crate::close::Close;
@@ -24,9 +27,10 @@ const MAX_CANDIDATES: usize = 4;
 pub struct Slot(pub(crate) Arc<Visit>);
 
 /// What the cookies of a request say, before anything was looked up.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Claim {
-    candidates: [Option<SessionId>; MAX_CANDIDATES],
+    /// Nearly always there is one.
+    candidates: SmallVec<[SessionId; 1]>,
     malformed: bool,
 }
 
@@ -41,24 +45,17 @@ impl Slot {
 
     /// Reads the request's `Cookie` headers, byte for byte as they came. No I/O.
     pub fn open<'h>(&self, headers: impl Iterator<Item = &'h [u8]>) -> Claim {
-        let mut claim = Claim {
-            candidates: [None, None, None, None],
-            malformed: false,
-        };
+        let mut claim = Claim::default();
         if self.0.state.get().is_some() {
             return claim;
         }
-        let mut free = 0;
         for value in self.0.shared.config.cookie().values(headers) {
-            match self.0.shared.config.read_id(value).map(Some) {
+            match self.0.shared.config.read_id(value) {
                 None => claim.malformed = true,
-                Some(id) if claim.candidates[..free].contains(&id) => {}
-                Some(id) => {
-                    claim.candidates[free] = id;
-                    free += 1;
-                }
+                Some(id) if claim.candidates.contains(&id) => {}
+                Some(id) => claim.candidates.push(id),
             }
-            if free == MAX_CANDIDATES {
+            if claim.candidates.len() == MAX_CANDIDATES {
                 break;
             }
         }
@@ -71,14 +68,17 @@ impl Slot {
     ///
     /// [`Error::Store`] if the store cannot be asked. That is not "no session": answer with
     /// [`Error::status`] and an empty body.
-    pub async fn load(&self, claim: Claim) -> Result<Session, Error> {
-        if self.0.state.get().is_none() {
-            let now = self.0.shared.clock.now();
-            let (id, found) = self.0.find(&claim, now).await?;
-            // Two extractors that ran at once have found the same; one of them stays.
-            let _ = self.0.state.set(Mutex::new(State::new(id, found, now)));
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an `async fn` keeps its arguments twice, and frameworks copy what they await"
+    )]
+    pub fn load(&self, claim: Claim) -> impl Future<Output = Result<Session, Error>> + Send + '_ {
+        async move {
+            if self.0.state.get().is_none() {
+                self.0.look_up(&claim).await?;
+            }
+            Ok(Session::new(self.0.clone()))
         }
-        Ok(Session::new(self.0.clone()))
     }
 
     /// The session, if it was loaded already: for whatever cannot wait.
@@ -167,40 +167,51 @@ impl Visit {
             .map(|state| state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// What the request claims, and under which id it was found.
-    async fn find(
-        &self,
-        claim: &Claim,
-        now: Timestamp,
-    ) -> Result<(Option<SessionId>, Found), Error> {
-        let shared = &self.shared;
-        let mut found = Found::Nothing(match claim.malformed {
-            true => Absence::Malformed,
-            false => Absence::NoCookie,
-        });
-        let mut id = None;
-        for candidate in claim.candidates.iter().flatten() {
-            let key = shared.policy.layout.store_key(candidate);
+    /// Looks up what the request claims, and keeps what was found.
+    async fn look_up(&self, claim: &Claim) -> Result<(), Error> {
+        let shared = &*self.shared;
+        let now = shared.clock.now();
+        // Of those that do not live: the one whose id was replaced, or else the last.
+        let mut best = None;
+        for id in &claim.candidates {
+            let key = shared.policy.layout.store_key(id);
             let mut stored = shared.load(&key).await?;
             if stored.is_none() && shared.leaving.is_some() {
-                stored = Box::pin(shared.moved(candidate, &key, now)).await?;
+                stored = Box::pin(shared.moved(id, &key, now)).await?;
             }
             let policy = &shared.policy;
-            let judged = Found::judge(policy.layout, key.clone(), stored, now, policy.size_limit);
-            shared.tell_found(&key, &judged);
-            match (&found, &judged) {
-                (_, Found::Live(_)) => {
-                    (found, id) = (judged, Some(candidate));
-                    break;
+            let found = Found::judge(policy.layout, key.clone(), stored, now, policy.size_limit);
+            shared.tell_found(&key, &found);
+            match found {
+                Found::Live(_) => {
+                    self.fill(Some(id), found, now);
+                    return Ok(());
                 }
-                (Found::Replaced(_), _) => {}
-                _ => (found, id) = (judged, Some(candidate)),
+                Found::Replaced(tombstone) if !matches!(best, Some((_, Err(_)))) => {
+                    best = Some((id, Err(tombstone)));
+                }
+                Found::Nothing(absence) if !matches!(best, Some((_, Err(_)))) => {
+                    best = Some((id, Ok(absence)));
+                }
+                Found::Nothing(_) | Found::Replaced(_) => {}
             }
         }
-        if found == Found::Nothing(Absence::Malformed) {
-            tracing::debug!(target: "anysession", "malformed id");
+        match best {
+            Some((id, Ok(absence))) => self.fill(Some(id), Found::Nothing(absence), now),
+            Some((id, Err(tombstone))) => self.fill(Some(id), Found::Replaced(tombstone), now),
+            None if claim.malformed => {
+                tracing::debug!(target: "anysession", "malformed id");
+                self.fill(None, Found::Nothing(Absence::Malformed), now);
+            }
+            None => self.fill(None, Found::Nothing(Absence::NoCookie), now),
         }
-        Ok((id.cloned(), found))
+        Ok(())
+    }
+
+    fn fill(&self, id: Option<&SessionId>, found: Found, now: Timestamp) {
+        let state = State::new(id.cloned(), found, now);
+        // Two extractors that ran at once have found the same; one of them stays.
+        let _ = self.state.set(Mutex::new(state));
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
-use crate::commit::{Commit, Done, MAX_TRIES};
+use crate::commit::{Commit, End, MAX_TRIES};
 use crate::error::Error;
 use crate::id::StoreKey;
 use crate::record::{Found, Live};
@@ -67,7 +67,7 @@ impl Session {
     /// [`Error::NotSignedIn`] and [`Error::Store`].
     pub async fn sessions(&self) -> Result<Vec<SessionInfo>, Error> {
         let user = self.user().ok_or(Error::NotSignedIn)?;
-        self.visit().shared.list(&user, self.key()).await
+        self.visit().shared.list(&user, self.key().as_ref()).await
     }
 
     /// Ends one of the user's sessions, which may be this one. Says whether there was one of this handle.
@@ -113,7 +113,11 @@ impl Session {
 }
 
 impl Shared {
-    async fn list(&self, user: &str, current: Option<StoreKey>) -> Result<Vec<SessionInfo>, Error> {
+    async fn list(
+        &self,
+        user: &str,
+        current: Option<&StoreKey>,
+    ) -> Result<Vec<SessionInfo>, Error> {
         let now = self.clock.now();
         let mut list = Vec::new();
         for key in self.store.keys_of_user(user).await? {
@@ -122,14 +126,14 @@ impl Shared {
             if let Found::Live(live) = found
                 && live.record.user.as_deref() == Some(user)
             {
-                list.push(self.info(&live, current.clone()));
+                list.push(self.info(&live, current));
             }
         }
         list.sort_by_key(|info| std::cmp::Reverse((info.current, info.last_seen)));
         Ok(list)
     }
 
-    fn info(&self, live: &Live, current: Option<StoreKey>) -> SessionInfo {
+    fn info(&self, live: &Live, current: Option<&StoreKey>) -> SessionInfo {
         SessionInfo {
             handle: live.key.handle(),
             label: live
@@ -140,7 +144,7 @@ impl Shared {
             created: live.record.created,
             last_seen: self.policy.last_seen(live),
             expires: live.deadline,
-            current: current == Some(live.key.clone()),
+            current: current == Some(&live.key),
         }
     }
 
@@ -164,7 +168,7 @@ impl Shared {
         let mut failed = None;
         for _pass in 0..2 {
             for key in self.store.keys_of_user(&user).await? {
-                match self.revoke(key, user.clone(), spared.clone()).await {
+                match self.revoke(key, user.clone(), spared.as_ref()).await {
                     Ok(true) => ended += 1,
                     Ok(false) => {}
                     Err(error) => failed = failed.or(Some(error)),
@@ -196,11 +200,13 @@ impl Shared {
         &self,
         key: StoreKey,
         user: Arc<str>,
-        spared: Option<StoreKey>,
+        spared: Option<&StoreKey>,
     ) -> Result<bool, Error> {
-        let (mut commit, first) =
-            Commit::revoke(key.clone(), user, spared, self.clock.now(), self.policy);
-        let ended = self.run(&mut commit, first).await? == Done::Destroyed;
+        let mut commit = Commit::revoking(user, spared, self.clock.now(), &self.policy);
+        let end = self
+            .run(&mut commit, |commit| commit.load(key.clone()))
+            .await?;
+        let ended = end == End::Destroyed;
         if ended {
             tracing::info!(target: "anysession", session = %key.short(), "destroyed: revoked");
         }

@@ -13,7 +13,7 @@ use anysession::{
     Config, Deletion, Entry, Error, Expect, Outcome, Session, Sessions, Slot, Store, StoreError,
     StoreKey, Stored, Timestamp, Version, Write,
 };
-use anysession_testkit::{FaultyStore, TestClock, Verb};
+use anysession_testkit::{FaultyStore, Keeps, Storm, TestClock, Verb};
 use async_trait::async_trait;
 
 /// Sessions by their ids, and what lies beside them by the hash; a version is the value itself.
@@ -35,6 +35,7 @@ fn version(entry: &Entry) -> Version {
 #[async_trait]
 impl Store for Bytes {
     async fn load(&self, key: &StoreKey) -> Result<Option<Stored>, StoreError> {
+        tokio::task::yield_now().await;
         self.asked.lock().unwrap().push(name(key));
         let found = self.kept.lock().unwrap().get(&name(key)).cloned();
         Ok(found.map(|entry| Stored {
@@ -50,6 +51,7 @@ impl Store for Bytes {
         entry: Entry,
         now: Timestamp,
     ) -> Result<Write, StoreError> {
+        tokio::task::yield_now().await;
         let mut kept = self.kept.lock().unwrap();
         let alive = kept.get(&name(key)).filter(|entry| entry.deadline > now);
         let found = alive.map_or(Expect::Absent, |entry| Expect::Version(version(entry)));
@@ -72,6 +74,7 @@ impl Store for Bytes {
     }
 
     async fn delete(&self, key: &StoreKey, at: &Version) -> Result<Deletion, StoreError> {
+        tokio::task::yield_now().await;
         let mut kept = self.kept.lock().unwrap();
         if kept.get(&name(key)).map(version).as_ref() != Some(at) {
             return Ok(Deletion::Conflict);
@@ -413,4 +416,18 @@ async fn what_flask_writes_while_a_session_is_moved_is_moved_too() {
     let (moved, ()) = tokio::join!(moving, writing);
     assert_eq!(moved, Some(2));
     assert!(flask.bytes.kept.lock().unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_storm_loses_nothing() {
+    for format in [Format::MessagePack, Format::Json] {
+        let flask = Flask::default().with_format(format);
+        let config = Config::builder().flask(flask).store_type("redis").build();
+        let store: Arc<dyn Store> = Arc::new(Bytes::default());
+        let storm = Storm::configured(&config.unwrap(), [store.clone(), store]);
+        storm.rage(6_000).await;
+        let report = storm.judge(Keeps::Everything).await;
+        let report = report.unwrap_or_else(|anomaly| panic!("{format:?}: {anomaly}"));
+        assert!(report.conflicts > 0, "requests met");
+    }
 }

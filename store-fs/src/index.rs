@@ -55,7 +55,7 @@ impl Index {
     }
 
     /// Removes an entry. The caller holds the lock of the key and has seen that its record is absent.
-    pub(crate) fn remove(&self, name: EntryName) -> Result<(), Failure> {
+    pub(crate) fn remove(&self, name: &EntryName) -> Result<(), Failure> {
         match self.0.open(name.shard())? {
             Some(folder) => folder.remove(&name.text()).map(|_| ()),
             None => Ok(()),

@@ -64,7 +64,7 @@ impl Files {
                         .read_bytes(&entry.key, 1)
                         .and_then(|record| match record {
                             Some(_) => Ok(()),
-                            None => self.prune(entry),
+                            None => self.prune(&entry),
                         });
                     sweep.note(pruned);
                 }
@@ -125,7 +125,7 @@ impl Files {
         if let Found::Record(record) = found
             && let Some(user) = &record.entry.user
         {
-            self.forget(EntryName::new(user, key));
+            self.forget(&EntryName::new(user, key));
         }
         Ok(deleted)
     }

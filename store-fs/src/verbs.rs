@@ -144,7 +144,7 @@ impl Files {
             shard.sync()?;
         }
         if let Some(user) = &entry.user {
-            self.forget(EntryName::new(user, key));
+            self.forget(&EntryName::new(user, key));
         }
         Ok(Deletion::Done)
     }
@@ -159,7 +159,7 @@ impl Files {
                 Found::Record(_) => {}
                 // Who only wants to know need not be able to write.
                 Found::Absent => {
-                    if let Err(failure) = self.prune(name) {
+                    if let Err(failure) = self.prune(&name) {
                         tracing::warn!(error = %failure, "an index entry without a session was not removed");
                     }
                 }
@@ -172,7 +172,7 @@ impl Files {
 
     /// Removes an index entry whose record was absent, if it still is: a record that is just being made has its entry
     /// before it.
-    pub(crate) fn prune(&self, name: EntryName) -> Result<(), Failure> {
+    pub(crate) fn prune(&self, name: &EntryName) -> Result<(), Failure> {
         let _lock = self.layout.locks.take(names::shard_of(&name.key))?;
         if self.read(&name.key)? == Found::Absent {
             self.forget(name);
@@ -181,7 +181,7 @@ impl Files {
     }
 
     /// One entry too many is no reason to fail what was asked for.
-    pub(crate) fn forget(&self, name: EntryName) {
+    pub(crate) fn forget(&self, name: &EntryName) {
         if let Err(failure) = self.layout.index.remove(name) {
             tracing::warn!(error = %failure, "an entry of the user index is left for the next sweep");
         }

@@ -323,10 +323,8 @@ async fn keys_of(store: &FsStore, user: &str) -> Vec<anysession::StoreKey> {
 }
 
 fn expected_without(keys: &[anysession::StoreKey], number: u64) -> Vec<anysession::StoreKey> {
-    keys.iter()
-        .copied()
-        .filter(|other| *other != key(number))
-        .collect()
+    let others = keys.iter().filter(|other| **other != key(number));
+    others.cloned().collect()
 }
 
 fn entries(root: &std::path::Path) -> usize {

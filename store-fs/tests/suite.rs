@@ -1,6 +1,6 @@
 //! The filesystem store keeps the contract of a store.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use anysession::{Location, Store};
 use anysession_fs::{Durability, FsStore};
 use anysession_testkit::{Suite, flask_store_suite, run, store_suite};
 
-fn flask(path: PathBuf, hash: &str) -> Suite {
+fn flask(path: &Path, hash: &str) -> Suite {
     let url = format!("file://{}?durability=relaxed&hash={hash}", path.display());
     let open = move || {
         let connect = anysession_fs::DRIVER.connect_flask.expect("files can");
@@ -48,7 +48,7 @@ fn main() -> ExitCode {
             .reopening(open(&full, Durability::Full)),
         store_suite("filesystem_relaxed", open(&relaxed, Durability::Relaxed))
             .reopening(open(&relaxed, Durability::Relaxed)),
-        flask(full.path().join("flask"), "sha256"),
-        flask(full.path().join("flask_md5"), "md5"),
+        flask(&full.path().join("flask"), "sha256"),
+        flask(&full.path().join("flask_md5"), "md5"),
     ])
 }

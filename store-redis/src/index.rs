@@ -57,7 +57,7 @@ pub(crate) async fn list(link: &Link, names: &Names, user: &str) -> Result<Vec<S
         for (member, head) in batch.iter().zip(heads) {
             match head {
                 Value::BulkString(head) if member.is_right(&head, user) => {
-                    keys.push(member.key.clone())
+                    keys.push(member.key.clone());
                 }
                 Value::BulkString(_) => stale.push(member),
                 _ => {

@@ -60,7 +60,8 @@
 //! - **The record and the application's clock decide.** The time by which a session has ended is handed in. The clock of the
 //!   server only frees memory, five minutes late, so one that is off by less changes no answer.
 //! - **An outage costs bounded time.** A verb ends within `connect_timeout` and `timeout` together (twice the `timeout` with
-//!   `replicated`), however many wait. The first one after the outage connects again.
+//!   `replicated`), however many wait; a write to a server that has forgotten the script may take both twice. The first
+//!   one after the outage connects again.
 //! - **Nothing is sent twice.** A command whose answer did not come may have been carried out: it is an error, and so is
 //!   the next one on a connection that broke. A command is sent again if the server said that it did not run it: because it
 //!   did not know the script, or because the key is on another node. A connection that did not answer in time is given
@@ -77,6 +78,14 @@
 //! Replication is asynchronous: a failover may undo what the old master had answered just before, and so bring a session
 //! back that was ended, or an id that was replaced. [`Durability::Replicated`] is for those who cannot accept that. Then the
 //! error of a write says that it may be undone; it is not said of reads, which may see a write that no replica has yet.
+
+//!
+//! # In Flask's layout
+//!
+//! With `SESSION_LAYOUT=flask` a session is the bare value of Flask-Session's under `SESSION_KEY_PREFIX` and the id, with the
+//! expiry of the key, and nothing else; the option `prefix` means nothing then. Each verb is one script on one key, which
+//! compares the value itself. Beside it, `anysession:replaced:` and 64 digits tells for an hour where a session went whose id
+//! this library replaced. Before Redis 7 the expiry is reckoned by the server's clock, and is off by as much.
 
 mod address;
 mod certificates;

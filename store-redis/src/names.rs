@@ -32,14 +32,17 @@ impl Names {
 
     fn named(&self, kind: &str, bytes: &[u8]) -> String {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let mut name = String::with_capacity(self.prefix.len() + kind.len() + 2 * bytes.len());
-        name.push_str(&self.prefix);
-        name.push_str(kind);
-        for byte in bytes {
-            name.push(char::from(DIGITS[usize::from(byte >> 4)]));
-            name.push(char::from(DIGITS[usize::from(byte & 15)]));
+        let digits_at = self.prefix.len() + kind.len();
+        let len = digits_at + 2 * bytes.len();
+        let mut name = Vec::with_capacity(len);
+        name.extend_from_slice(self.prefix.as_bytes());
+        name.extend_from_slice(kind.as_bytes());
+        name.resize(len, 0);
+        for (pair, byte) in name[digits_at..].chunks_exact_mut(2).zip(bytes) {
+            pair[0] = DIGITS[usize::from(byte >> 4)];
+            pair[1] = DIGITS[usize::from(byte & 15)];
         }
-        name
+        String::from_utf8(name).unwrap_or_else(|_| unreachable!("text and digits"))
     }
 }
 

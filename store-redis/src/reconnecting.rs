@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
+use redis::aio::{ConnectionLike as _, MultiplexedConnection};
 use redis::{AsyncConnectionConfig, Client, Cmd, Pipeline, RedisError, RedisResult, Value};
 use tokio::sync::watch;
 
@@ -81,7 +81,8 @@ impl Reconnecting {
     /// Sends one command.
     pub(crate) async fn send(&self, command: &Cmd) -> Result<RedisResult<Value>, Failure> {
         let (number, mut connection) = self.connection().await?;
-        let answer = connection.send_packed_command(command).await;
+        // In a box, as the client's own functions have it: so the future of a verb stays small.
+        let answer = connection.req_packed_command(command).await;
         self.look_at(number, answer.as_ref().map(std::slice::from_ref));
         Ok(answer)
     }
@@ -95,7 +96,7 @@ impl Reconnecting {
     ) -> Result<RedisResult<Vec<Value>>, Failure> {
         let (number, mut connection) = self.connection().await?;
         let answers = connection
-            .send_packed_commands(commands, offset, count)
+            .req_packed_commands(commands, offset, count)
             .await;
         self.look_at(number, answers.as_deref());
         Ok(answers)

@@ -13,7 +13,7 @@
 //! Numbers are big-endian.
 
 use anysession::{Entry, Stored, Timestamp};
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 
 use crate::version::{Owner, Stamp};
 
@@ -94,9 +94,11 @@ pub(crate) fn decode(bytes: Vec<u8>) -> Option<Stored> {
     };
     let (deadline, user) = (head.deadline, user.map(Into::into));
     let payload_at = head.len;
+    let mut payload = Bytes::from(bytes);
+    payload.advance(payload_at);
     Some(Stored {
         entry: Entry {
-            payload: Bytes::from(bytes).slice(payload_at..),
+            payload,
             deadline,
             user,
         },

@@ -48,7 +48,7 @@ pub(crate) fn put(
     record: &[u8],
     deadline: Deadline,
 ) -> Call {
-    Call::new(&PUT, key)
+    Call::new(&PUT, key, record.len())
         .arg(expected.map_or(&[][..], |version| version))
         .arg(Deadline::from(now).as_millis())
         .arg(record)
@@ -61,7 +61,7 @@ pub(crate) fn touch(
     now: Timestamp,
     deadline: Deadline,
 ) -> Call {
-    Call::new(&TOUCH, key)
+    Call::new(&TOUCH, key, 0)
         .arg(version)
         .arg(Deadline::from(now).as_millis())
         .arg(deadline.as_millis())
@@ -70,11 +70,11 @@ pub(crate) fn touch(
 }
 
 pub(crate) fn delete(key: String, version: &[u8; VERSION_LEN]) -> Call {
-    Call::new(&DELETE, key).arg(version)
+    Call::new(&DELETE, key, 0).arg(version)
 }
 
 pub(crate) fn index(key: String, member: &[u8], deadline: Deadline, now: Timestamp) -> Call {
-    Call::new(&INDEX, key)
+    Call::new(&INDEX, key, member.len())
         .arg(member)
         .arg(deadline.as_millis())
         .arg(Deadline::from(now).as_millis())
@@ -82,10 +82,12 @@ pub(crate) fn index(key: String, member: &[u8], deadline: Deadline, now: Timesta
 }
 
 impl Call {
-    pub(crate) fn new(script: &'static LazyLock<Script>, key: String) -> Self {
+    /// `large` is how long its longest argument will be.
+    pub(crate) fn new(script: &'static LazyLock<Script>, key: String, large: usize) -> Self {
         let script = LazyLock::force(script);
-        let mut command = redis::cmd("EVALSHA");
-        command.arg(&script.hash).arg(1).arg(&key);
+        // Room for the rest, all of it short: a command that grows is copied each time.
+        let mut command = Cmd::with_capacity(9, script.hash.len() + key.len() + large + 80);
+        command.arg("EVALSHA").arg(&script.hash).arg(1).arg(&key);
         Call {
             script,
             key,

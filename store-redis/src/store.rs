@@ -9,7 +9,7 @@ use anysession::{
     Deletion, Entry, Expect, Store, StoreError, StoreKey, Stored, Timestamp, Version, Write,
 };
 use async_trait::async_trait;
-use redis::Value;
+use redis::{Cmd, Value};
 
 use crate::error::Failure;
 use crate::index;
@@ -104,8 +104,8 @@ impl RedisStore {
 
     async fn get(&self, key: &StoreKey) -> Result<Option<Stored>, Failure> {
         let name = self.0.names.record(key);
-        let mut command = redis::cmd("GET");
-        command.arg(&name);
+        let mut command = Cmd::with_capacity(2, "GET".len() + name.len());
+        command.arg("GET").arg(&name);
         match self.0.link.send(&name, &command).await? {
             Value::Nil => Ok(None),
             Value::BulkString(bytes) => {

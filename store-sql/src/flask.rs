@@ -22,8 +22,8 @@ use crate::driver::failed;
 use crate::error::Failure;
 use crate::schema::CreateTable;
 use crate::store::{BATCH, Inner, SqlStore};
-pub(crate) use statements::Dialect;
 use statements::Statements;
+pub(crate) use statements::{Dialect, Precision};
 
 /// Sessions in a table as Flask-Session keeps them.
 pub(crate) struct FlaskStore<DB: Backend> {
@@ -220,11 +220,16 @@ impl<DB: Backend> FlaskStore<DB> {
 
     /// A deadline as this database can hold it.
     fn expiry(&self, deadline: Timestamp) -> String {
-        let millis = deadline.as_millis();
-        let exact = millis - millis % DB::FLASK.millis;
-        text(Timestamp::from_millis(exact))
+        let mut text = text(deadline);
+        if DB::FLASK.precision == Precision::Seconds {
+            text.truncate(SECONDS);
+        }
+        text
     }
 }
+
+/// How long a time is without its fraction.
+const SECONDS: usize = "2024-01-02 03:04:05".len();
 
 fn done(entry: &Entry) -> Write {
     Write::Done(Version::from_bytes(entry.payload.clone()))

@@ -21,7 +21,7 @@
 //! | --- | --- | --- | --- | --- |
 //! | SQLite, compiled in | `sqlite` | `sqlite` | `sqlite:///var/lib/app/sessions.db`, `sqlite://:memory:`, or a path | [`SqliteStore`] |
 //! | PostgreSQL, tested on 15 | `postgres` | `postgres` | `postgres://user:password@host:5432/database` | [`PostgresStore`] |
-//! | MySQL 8, MariaDB, tested on MariaDB 10.11 | `mysql` | `mysql` | `mysql://…` or `mariadb://user:password@host:3306/database` | [`MySqlStore`] |
+//! | MariaDB, tested on 10.11; MySQL 8, [not tested](#mysql) | `mysql` | `mysql` | `mysql://…` or `mariadb://user:password@host:3306/database` | [`MySqlStore`] |
 //!
 //! All three features are on by default. Each store is also made from an existing pool of the application, with
 //! `from_pool`.
@@ -87,8 +87,24 @@
 //! `synchronous_commit` or `innodb_flush_log_at_trx_commit` says otherwise. After a failover to an asynchronous replica a log-out
 //! of the last moment may be undone.
 //!
-//! SQLite's file is made with mode 0600, and is meant for a local disk. Its writers take turns, also those of several
+//! # MySQL
+//!
+//! The tests start the servers that Debian packages, which has MariaDB and no MySQL. Statements and schema keep to what
+//! MySQL 8 documents and MariaDB has too, and sqlx speaks to both; but nothing here has run on MySQL 8.
+//!
+//! # SQLite
+//!
+//! Its file is made with mode 0600, and is meant for a local disk. Its writers take turns, also those of several
 //! processes, so it suits one machine.
+
+//!
+//! # In Flask's layout
+//!
+//! With `SESSION_LAYOUT=flask` the table is the one that Flask-SQLAlchemy makes for Flask-Session, `sessions` unless
+//! `SESSION_SQLALCHEMY_TABLE` says otherwise; it is made if it is missing. A write names the data that it replaces. Flask's
+//! own writes are not conditional. In MySQL and MariaDB the table's columns hold 64 KiB and whole seconds. A SQLite file is
+//! switched to WAL mode, which Flask's connections follow. The path of a SQLite URL is the file's
+//! (`sqlite:///var/lib/app.db` is `/var/lib/app.db`, for which SQLAlchemy writes four slashes).
 
 #[cfg(not(any(feature = "sqlite", feature = "postgres", feature = "mysql")))]
 compile_error!("anysession-sql needs one of its features at least: sqlite, postgres, mysql");

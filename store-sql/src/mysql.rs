@@ -15,7 +15,7 @@ use crate::backend::{self, Backend, Value, column, nullable};
 use crate::connections::Connections;
 use crate::driver::{boxed, check_scheme, on_pool, open, wrong_url};
 use crate::error::{Failure, Meaning};
-use crate::flask::{self, FlaskStore};
+use crate::flask::{self, FlaskStore, Precision};
 use crate::rows;
 use crate::schema::Table;
 use crate::settings::{Options, Settings};
@@ -49,7 +49,7 @@ pub const MYSQL: Driver = Driver {
     }),
 };
 
-/// Sessions in a table of a MySQL or MariaDB database.
+/// Sessions in a table of a MariaDB database, or of a MySQL one, [on which it is not tested](crate#mysql).
 pub type MySqlStore = SqlStore<MySql>;
 
 impl SqlStore<MySql> {
@@ -165,7 +165,7 @@ impl Backend for MySql {
                  data BLOB, expiry DATETIME, PRIMARY KEY (id), UNIQUE (session_id))",
         time: "CAST(? AS DATETIME(6))",
         shown: "DATE_FORMAT(expiry, '%Y-%m-%d %H:%i:%s.%f')",
-        millis: 1000,
+        precision: Precision::Seconds,
         delete_expired: "DELETE FROM {table} WHERE expiry <= CAST(? AS DATETIME(6)) LIMIT ?",
     };
 

@@ -12,7 +12,7 @@ use crate::backend::{self, Backend, Value, column, nullable};
 use crate::connections::Connections;
 use crate::driver::{boxed, check_scheme, on_pool, open, wrong_url};
 use crate::error::{Failure, Meaning};
-use crate::flask::{self, FlaskStore};
+use crate::flask::{self, FlaskStore, Precision};
 use crate::rows;
 use crate::schema::Table;
 use crate::settings::{Options, Settings};
@@ -166,7 +166,7 @@ impl Backend for Postgres {
                  data BYTEA, expiry TIMESTAMP WITHOUT TIME ZONE, PRIMARY KEY (id), UNIQUE (session_id))",
         time: "CAST(? AS timestamp)",
         shown: "to_char(expiry, 'YYYY-MM-DD HH24:MI:SS.US')",
-        millis: 1,
+        precision: Precision::Microseconds,
         delete_expired: "DELETE FROM {table} WHERE expiry <= CAST($1 AS timestamp) AND id = ANY (ARRAY \
                          (SELECT id FROM {table} WHERE expiry <= CAST($1 AS timestamp) \
                          ORDER BY id LIMIT $2 FOR UPDATE))",

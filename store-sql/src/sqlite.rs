@@ -17,7 +17,7 @@ use crate::backend::{self, Backend, Value, column, nullable};
 use crate::connections::Connections;
 use crate::driver::{boxed, failed, on_pool, open, wrong_url};
 use crate::error::{Failure, Meaning};
-use crate::flask::{self, FlaskStore};
+use crate::flask::{self, FlaskStore, Precision};
 use crate::rows;
 use crate::schema::Table;
 use crate::settings::{Options, Settings};
@@ -256,7 +256,7 @@ impl Backend for Sqlite {
                  data BLOB, expiry DATETIME, PRIMARY KEY (id), UNIQUE (session_id))",
         time: "?",
         shown: "CAST(expiry AS TEXT)",
-        millis: 1,
+        precision: Precision::Microseconds,
         delete_expired: "DELETE FROM {table} WHERE expiry <= ?1 AND id IN \
                          (SELECT id FROM {table} WHERE expiry <= ?1 LIMIT ?2)",
     };

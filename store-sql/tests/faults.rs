@@ -7,6 +7,8 @@
 )]
 
 mod common;
+#[path = "common/mount.rs"]
+mod mount;
 #[path = "common/servers.rs"]
 mod servers;
 
@@ -16,9 +18,10 @@ use std::time::Duration;
 
 use anysession::{Expect, Store, Timestamp, Write};
 use anysession_testkit::servers::{Conduct, MariaDb, Postgres, Proxy, ServerError};
-use anysession_testkit::{Keeps, Storm};
+use anysession_testkit::{Keeps, Storm, Suite};
 use common::{LATER, NOW, chain, create, done, entry, key, load, timed};
 use libtest_mimic::{Arguments, Trial};
+use mount::Mount;
 use servers::{Server, open, trials_on, try_open};
 
 /// Far more than any time that is configured here, for a machine that is busy, and far less than for ever.
@@ -30,6 +33,13 @@ fn main() -> ExitCode {
     arguments.test_threads = Some(1);
     let mut trials = faults(Postgres::setup().durable().start());
     trials.extend(faults(MariaDb::setup().durable().start()));
+    if Mount::new("64k").is_some() {
+        trials.extend(trials_on![Postgres::setup().start(); a_full_disk_is_full_and_loses_nothing]);
+        trials.extend(trials_on![MariaDb::setup().start(); a_full_disk_is_full_and_loses_nothing]);
+    } else {
+        let disk = Suite::absent("full_disk", "needs root, to mount");
+        trials.extend(disk.into_trials());
+    }
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
@@ -235,7 +245,7 @@ async fn a_request_that_is_given_up_takes_no_connection_with_it<S: Server>(serve
         create(&*store, &key(number), entry(number.to_string())).await;
     }
     for _ in 0..10 {
-        proxy.set(Conduct::Delay(Duration::from_millis(20)));
+        proxy.set(Conduct::Delay(Duration::from_secs(2)));
         let patience = Duration::from_millis(5);
         let given_up = tokio::time::timeout(patience, store.load(&key(0))).await;
         assert!(given_up.is_err());
@@ -325,4 +335,46 @@ async fn a_cleanup_in_a_loop_spares_what_is_touched<S: Server>(server: &mut S) {
     }
     let left = server.run(&format!("SELECT count(*) FROM {}", S::named("touched")));
     assert_eq!(left, alive.len().to_string());
+}
+
+/// The disk of the table alone: that of the log of writes is another one, as a server without it stops.
+async fn a_full_disk_is_full_and_loses_nothing<S: Server>(server: &mut S) {
+    let disk = Mount::of_server(server.folder(), S::USER, "1m").unwrap();
+    server.make_table_at("full", disk.path());
+    let store = open(&server.url_with("table=full&create_table=never")).await;
+    let version = create(&*store, &key(0), entry("kept")).await;
+    // Which no database makes smaller.
+    let payload: Vec<u8> = (0..160)
+        .flat_map(|part| key(part).as_bytes().to_vec())
+        .collect();
+    let mut stored = Vec::new();
+    let error = loop {
+        let number = stored.len() as u64 + 1;
+        let put = store
+            .put(&key(number), Expect::Absent, entry(payload.clone()), NOW)
+            .await;
+        match put {
+            Ok(_) => stored.push(number),
+            Err(error) => break error,
+        }
+        assert!(number < 2_000, "the disk has no end");
+    };
+    assert!(error.is_full(), "{}", chain(&error));
+    // Nothing of the refused one, everything of the others.
+    let refused = store.load(&key(stored.len() as u64 + 1)).await;
+    assert_eq!(refused.unwrap(), None);
+    for &number in &stored {
+        assert_eq!(
+            load(&*store, &key(number)).await.entry,
+            entry(payload.clone())
+        );
+    }
+    assert_eq!(load(&*store, &key(0)).await.version, version);
+
+    disk.grow("16m");
+    let expect = Expect::Version(version);
+    done(store.put(&key(0), expect, entry("new"), NOW).await.unwrap());
+    for number in 1_000..1_050 {
+        create(&*store, &key(number), entry(payload.clone())).await;
+    }
 }

@@ -9,26 +9,26 @@
 #[path = "common/child.rs"]
 mod child;
 mod common;
+#[path = "common/increments.rs"]
+mod increments;
+#[path = "common/mount.rs"]
+mod mount;
 
 use std::collections::HashMap;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anysession::{Deletion, Expect, Store, Write};
+use anysession::{Deletion, Expect, Store};
 use anysession_sql::{SqliteStore, Table};
 use anysession_testkit::{Keeps, Storm};
-use child::{Running, child, role};
+use child::{role, start};
 use common::{NOW, block_on, chain, create, done, entry, key, load, timed};
 use libtest_mimic::{Arguments, Trial};
+use mount::Mount;
 use sqlx::{Connection as _, Executor as _};
-
-const PROCESSES: usize = 3;
-const TASKS: u64 = 4;
-const INCREMENTS: u64 = 25;
 
 fn main() {
     if let Some((role, path)) = role() {
@@ -101,12 +101,10 @@ fn fresh() -> (tempfile::TempDir, PathBuf) {
 
 /// What the other processes do.
 async fn play(role: &str, path: &str) {
-    println!("ready");
-    // Until the parent lets all of them go.
-    let _ = std::io::stdin().read(&mut [0]);
+    child::await_start();
     let store = open(Path::new(path), "durability=relaxed").await;
     match role {
-        "increment" => increment(&store).await,
+        "increment" => increments::make(Arc::new(store)).await,
         "create" => {
             create(&store, &key(u64::from(std::process::id())), entry("")).await;
         }
@@ -115,64 +113,21 @@ async fn play(role: &str, path: &str) {
     }
 }
 
-fn start(role: &str, path: &Path, count: usize) -> Vec<Running> {
-    let mut children: Vec<_> = (0..count)
-        .map(|_| Running::start(child(role, path)))
-        .collect();
-    for child in &mut children {
-        let mut line = [0; 6];
-        let output = child.process().stdout.as_mut().unwrap();
-        output.read_exact(&mut line).unwrap();
-    }
-    for child in &mut children {
-        drop(child.process().stdin.take());
-    }
-    children
-}
-
 async fn no_increment_is_lost() {
     let (_folder, path) = fresh();
     let store = open(&path, "durability=relaxed").await;
     create(&store, &key(1), entry("0")).await;
-    for child in start("increment", &path, PROCESSES) {
+    for child in start("increment", path.as_os_str(), increments::PROCESSES) {
         assert!(child.output().status.success());
     }
-    let expected = PROCESSES as u64 * TASKS * INCREMENTS;
     let found = load(&store, &key(1)).await.entry;
-    assert_eq!(found, entry(expected.to_string()));
-}
-
-async fn increment(store: &SqliteStore) {
-    let tasks: Vec<_> = (0..TASKS)
-        .map(|_| {
-            let store = store.clone();
-            tokio::spawn(async move {
-                for _ in 0..INCREMENTS {
-                    while !try_increment(&store).await {}
-                }
-            })
-        })
-        .collect();
-    for task in tasks {
-        task.await.unwrap();
-    }
-}
-
-async fn try_increment(store: &SqliteStore) -> bool {
-    let stored = load(store, &key(1)).await;
-    let count: u64 = std::str::from_utf8(&stored.entry.payload)
-        .unwrap()
-        .parse()
-        .unwrap();
-    let next = entry((count + 1).to_string());
-    let expect = Expect::Version(stored.version);
-    store.put(&key(1), expect, next, NOW).await.unwrap() != Write::Conflict
+    assert_eq!(found, entry(increments::TOGETHER.to_string()));
 }
 
 async fn made_at_once() {
     for _ in 0..4 {
         let (_folder, path) = fresh();
-        let children = start("create", &path, 4);
+        let children = start("create", path.as_os_str(), 4);
         let mut ids = Vec::new();
         for mut child in children {
             ids.push(u64::from(child.process().id()));
@@ -217,7 +172,7 @@ async fn killed() {
     let (_folder, path) = fresh();
     let mut answered: HashMap<u64, Option<u64>> = HashMap::new();
     for round in 0..8 {
-        let mut children = start("write", &path, 1);
+        let mut children = start("write", path.as_os_str(), 1);
         let process = children[0].process();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         for count in 0.. {
@@ -378,38 +333,4 @@ async fn full() {
             .await
             .unwrap(),
     );
-}
-
-/// A small filesystem of its own, where this user may mount.
-struct Mount(tempfile::TempDir);
-
-impl Mount {
-    fn new(size: &str) -> Option<Self> {
-        let folder = tempfile::tempdir().unwrap();
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
-            .arg(folder.path())
-            .output();
-        mounted
-            .is_ok_and(|output| output.status.success())
-            .then(|| Mount(folder))
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-
-    fn grow(&self, size: &str) {
-        let status = Command::new("mount")
-            .args(["-o", &format!("remount,size={size}")])
-            .arg(self.path())
-            .status();
-        assert!(status.unwrap().success());
-    }
-}
-
-impl Drop for Mount {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.path()).status();
-    }
 }

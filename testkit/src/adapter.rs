@@ -10,6 +10,7 @@ mod site;
 mod streaming;
 mod websocket;
 
+mod bodies;
 mod caching;
 mod clearing;
 mod cookies;
@@ -169,6 +170,9 @@ const TRIALS: &[(&str, AdapterTrial)] = trials! {
         head_does_what_get_does,
         responses_without_a_body_carry_the_cookie,
         what_the_framework_answers_by_itself_costs_nothing;
+    bodies:
+        an_interim_response_carries_no_header_of_ours,
+        a_cookie_in_a_trailer_is_not_read;
     data:
         data_comes_back_until_it_is_removed,
         clear_removes_the_data_and_keeps_the_user,
@@ -231,6 +235,7 @@ const TRIALS: &[(&str, AdapterTrial)] = trials! {
         a_5xx_changes_nothing,
         a_5xx_leaves_the_id_as_it_was,
         a_panic_changes_nothing,
+        an_error_from_further_in_counts_by_its_status,
         what_save_has_committed_stays_on_5xx,
         what_save_has_committed_stays_after_a_panic,
         a_cookie_that_save_called_for_is_sent_on_5xx,

@@ -30,6 +30,7 @@
 
 mod adapter;
 mod clock;
+mod costs;
 mod faulty;
 mod gate;
 pub mod probe;
@@ -42,6 +43,7 @@ mod suite;
 
 pub use adapter::{adapter_suite, adapter_suite_on};
 pub use clock::TestClock;
+pub use costs::RequestCosts;
 pub use faulty::{Call, Counts, Fault, FaultyStore, Verb};
 pub use gate::{Gate, Stopped};
 pub use reference::ReferenceStore;

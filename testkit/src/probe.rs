@@ -1,8 +1,8 @@
 //! The probe: one small application that every adapter serves, so that one suite can drive them all.
 //!
 //! An adapter's probe takes the session for every route but `/none`, hands it to [`answer`] with the request's path and
-//! query, and turns the [`Answer`] into its framework's response. All routes are `GET` (and `HEAD`), and every part of a
-//! path may be percent-encoded.
+//! query, and turns the [`Answer`] into its framework's response. All routes but one are `GET` (and `HEAD`), and every part of
+//! a path may be percent-encoded.
 //!
 //! | route | does | body |
 //! | --- | --- | --- |
@@ -32,6 +32,8 @@
 //! | `/recent/{seconds}` | `require_recent` | `ok` |
 //! | `/do/{step}/…` | get, set, remove, clear, logout, regenerate, login, flash, save, one after the other | `ok` |
 //! | `/headers` | reads, and answers as with `?headers` | the keys |
+//! | `/error/{k}/{v}/{status}` | inserts; the answer gives way to an error of this status, see below | |
+//! | `POST /body/{k}` | inserts the request's body: the path that is handed on is `/body/{k}/{body}` | `ok` |
 //!
 //! Every route that takes the session heeds these in its query:
 //!
@@ -43,6 +45,8 @@
 //! | `panic` | panics after acting |
 //! | `headers` | adds the application's own header lines: two `Set-Cookie`, `Vary`, `Cache-Control` |
 //! | `vary=VALUE` | adds a `Vary` line of the application's |
+//!
+//! The error of `/error` is the framework's own, of a middleware between the adapter and the handler where it has such a thing.
 //!
 //! Three routes go on with the session when the headers have left. All begin by inserting, so that there is something to
 //! commit before that:

@@ -97,10 +97,16 @@ pub(crate) const SHORT_LIFE: Duration = Duration::from_secs(1);
 impl Storm {
     /// A storm on these handles of one store, as if each belonged to another process.
     pub fn on(handles: impl IntoIterator<Item = Arc<dyn Store>>) -> Self {
+        Self::configured(&Config::default(), handles)
+    }
+
+    /// The same with sessions that are configured like this. Where nobody can list a user's sessions, ending them is an
+    /// error, and so undecided.
+    pub fn configured(config: &Config, handles: impl IntoIterator<Item = Arc<dyn Store>>) -> Self {
         let conflicts = Arc::<AtomicUsize>::default();
         let sessions = handles.into_iter().map(|store| {
             let conflicts = Arc::clone(&conflicts);
-            Sessions::new(Config::default(), Arc::new(Counting { store, conflicts }))
+            Sessions::new(config.clone(), Arc::new(Counting { store, conflicts }))
         });
         Storm {
             sessions: sessions.collect(),

@@ -25,6 +25,7 @@ pub fn serve(url: &str) -> io::Result<()> {
                 .route("/read", web::get().to(read))
                 .route("/write", web::get().to(write))
                 .route("/new", web::get().to(new))
+                .route("/regenerate", web::get().to(regenerate))
         });
         let server = server.workers(WORKERS).bind(("127.0.0.1", 0))?;
         println!("http://{}", server.addrs()[0]);
@@ -43,6 +44,11 @@ async fn write(session: Session) -> actix_web::Result<&'static str> {
     let value = session.get("key3")?;
     session.insert("key3", another(value))?;
     Ok("ok")
+}
+
+async fn regenerate(session: Session) -> &'static str {
+    session.renew();
+    "ok"
 }
 
 async fn new(session: Session) -> actix_web::Result<&'static str> {

@@ -77,6 +77,7 @@ fn app<S: SessionStore + Clone>(store: S) -> Router {
         .route("/read", get(read))
         .route("/write", get(write))
         .route("/new", get(new))
+        .route("/regenerate", get(regenerate))
         .layer(SessionManagerLayer::new(store).with_secure(false))
 }
 
@@ -92,6 +93,11 @@ async fn write(session: Session) -> &'static str {
         .insert("key3", another(value))
         .await
         .expect("there is room");
+    "ok"
+}
+
+async fn regenerate(session: Session) -> &'static str {
+    session.cycle_id().await.expect("the store answers");
     "ok"
 }
 

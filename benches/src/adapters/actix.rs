@@ -7,10 +7,12 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{Service as _, ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::http::header;
 use actix_web::test::{TestRequest, init_service};
-use actix_web::{App, Error, HttpMessage, HttpResponse, web};
+use actix_web::{App, Error, HttpMessage, web};
 use tokio::runtime::Runtime;
 
-use super::{Answer, BARE, Candidate, EXTENSION, NO_OP, OURS, another, at_once, sessions, strings};
+use super::candidate::{
+    Answer, BARE, Candidate, EXTENSION, NO_OP, OURS, another, at_once, sessions, strings,
+};
 
 type Ours = anysession_actix::Session;
 
@@ -19,7 +21,8 @@ pub(super) fn candidates(runtime: &Arc<Runtime>) -> Vec<Candidate> {
         .route("/ignore", web::get().to(ignore))
         .route("/read", web::get().to(read))
         .route("/write", web::get().to(write))
-        .route("/seed", web::get().to(seed))
+        .route("/new", web::get().to(new))
+        .route("/regenerate", web::get().to(regenerate))
         .wrap(anysession_actix::SessionMiddleware::new(sessions()));
     let no_op = plain().wrap_fn(|request, inner| inner.call(request));
     let extension = plain().wrap_fn(|request, inner| {
@@ -48,16 +51,16 @@ where
 {
     let runtime = runtime.clone();
     let service = runtime.block_on(init_service(app));
-    Box::new(move |path, cookies| {
+    Box::new(move |path, cookies, set| {
         let _inside = runtime.enter();
         let request = TestRequest::with_uri(path)
             .insert_header((header::COOKIE, cookies))
             .to_request();
         let response = at_once(service.call(request)).expect("a response");
         assert!(response.status().is_success());
-        let set = response.headers().get_all(header::SET_COOKIE);
-        set.filter_map(|line| line.to_str().ok().map(str::to_owned))
-            .collect()
+        for line in response.headers().get_all(header::SET_COOKIE) {
+            set.take(line.to_str().expect("text"));
+        }
     })
 }
 
@@ -74,6 +77,8 @@ fn plain() -> App<
         .route("/ignore", web::get().to(ignore))
         .route("/read", web::get().to(ignore))
         .route("/write", web::get().to(ignore))
+        .route("/new", web::get().to(ignore))
+        .route("/regenerate", web::get().to(ignore))
 }
 
 async fn ignore() -> &'static str {
@@ -93,9 +98,14 @@ async fn write(session: Ours) -> &'static str {
     "ok"
 }
 
-async fn seed(session: Ours) -> HttpResponse {
+async fn new(session: Ours) -> &'static str {
     for (key, value) in strings() {
         session.insert(key, value).expect("there is room");
     }
-    HttpResponse::Ok().finish()
+    "ok"
+}
+
+async fn regenerate(session: Ours) -> &'static str {
+    session.regenerate_id().expect("there is a session");
+    "ok"
 }

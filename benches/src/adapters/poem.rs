@@ -9,7 +9,9 @@ use poem::session::{CookieConfig, MemoryStorage, ServerSession};
 use poem::{Endpoint, EndpointExt, Request, Response, Route, get, handler};
 use tokio::runtime::Runtime;
 
-use super::{Answer, BARE, Candidate, EXTENSION, NO_OP, OURS, another, at_once, sessions, strings};
+use super::candidate::{
+    Answer, BARE, Candidate, EXTENSION, NO_OP, OURS, another, at_once, sessions, strings,
+};
 
 type Ours = anysession_poem::Session;
 type Peers = poem::session::Session;
@@ -21,7 +23,8 @@ pub(super) fn candidates(runtime: &Arc<Runtime>) -> Vec<Candidate> {
         .at("/ignore", get(ignore))
         .at("/read", get(read_ours))
         .at("/write", get(write_ours))
-        .at("/seed", get(seed_ours))
+        .at("/new", get(new_ours))
+        .at("/regenerate", get(regenerate_ours))
         .with(anysession_poem::SessionMiddleware::new(sessions()));
     let peers = {
         let _for_its_cleanup = runtime.enter();
@@ -29,7 +32,8 @@ pub(super) fn candidates(runtime: &Arc<Runtime>) -> Vec<Candidate> {
             .at("/ignore", get(ignore))
             .at("/read", get(read_peers))
             .at("/write", get(write_peers))
-            .at("/seed", get(seed_peers))
+            .at("/new", get(new_peers))
+            .at("/regenerate", get(regenerate_peers))
             .with(ServerSession::new(
                 CookieConfig::default(),
                 MemoryStorage::new(),
@@ -51,7 +55,7 @@ fn serve(runtime: &Arc<Runtime>, endpoint: impl Endpoint + 'static) -> Answer {
     let runtime = runtime.clone();
     let endpoint: Arc<dyn DynEndpoint<Output = Response>> =
         Arc::new(ToDynEndpoint(endpoint.map_to_response()));
-    Box::new(move |path, cookies| {
+    Box::new(move |path, cookies, set| {
         let _inside = runtime.enter();
         let request = Request::builder()
             .uri_str(path)
@@ -59,9 +63,9 @@ fn serve(runtime: &Arc<Runtime>, endpoint: impl Endpoint + 'static) -> Answer {
             .finish();
         let response = at_once(endpoint.get_response(request));
         assert!(response.status().is_success());
-        let set = response.headers().get_all(header::SET_COOKIE).iter();
-        set.filter_map(|line| line.to_str().ok().map(str::to_owned))
-            .collect()
+        for line in response.headers().get_all(header::SET_COOKIE) {
+            set.take(line.to_str().expect("text"));
+        }
     })
 }
 
@@ -70,6 +74,8 @@ fn plain() -> Route {
         .at("/ignore", get(ignore))
         .at("/read", get(ignore))
         .at("/write", get(ignore))
+        .at("/new", get(ignore))
+        .at("/regenerate", get(ignore))
 }
 
 #[handler]
@@ -93,10 +99,17 @@ async fn write_ours(session: Ours) -> &'static str {
 }
 
 #[handler]
-async fn seed_ours(session: Ours) {
+async fn new_ours(session: Ours) -> &'static str {
     for (key, value) in strings() {
         session.insert(key, value).expect("there is room");
     }
+    "ok"
+}
+
+#[handler]
+async fn regenerate_ours(session: Ours) -> &'static str {
+    session.regenerate_id().expect("there is a session");
+    "ok"
 }
 
 #[handler]
@@ -114,8 +127,15 @@ async fn write_peers(session: &Peers) -> &'static str {
 }
 
 #[handler]
-async fn seed_peers(session: &Peers) {
+async fn new_peers(session: &Peers) -> &'static str {
     for (key, value) in strings() {
         session.set(&key, value);
     }
+    "ok"
+}
+
+#[handler]
+async fn regenerate_peers(session: &Peers) -> &'static str {
+    session.renew();
+    "ok"
 }

@@ -10,7 +10,9 @@ use rocket::{Build, Request, Response, Rocket, get, routes};
 use rocket_flex_session::{RocketFlexSession, SessionHashMap};
 use tokio::runtime::Runtime;
 
-use super::{Answer, BARE, Candidate, EXTENSION, NO_OP, OURS, another, at_once, sessions, strings};
+use super::candidate::{
+    Answer, BARE, Candidate, EXTENSION, NO_OP, OURS, Route, another, at_once, sessions, strings,
+};
 
 type Ours = anysession_rocket::Session;
 type Peers<'r> = rocket_flex_session::Session<'r, Strings>;
@@ -19,15 +21,19 @@ pub(super) const PEER: &str = "rocket_flex_session";
 
 pub(super) fn candidates(runtime: &Arc<Runtime>) -> Vec<Candidate> {
     let ours = build()
-        .mount("/", routes![ignore, read_ours, write_ours, seed_ours])
+        .mount(
+            "/",
+            routes![ignore, read_ours, write_ours, new_ours, regenerate_ours],
+        )
         .attach(anysession_rocket::SessionFairing::new(sessions()));
     let peers = build()
-        .mount("/", routes![ignore, read_peers, write_peers, seed_peers])
+        .mount("/", routes![ignore, read_peers, write_peers, new_peers])
         .attach(RocketFlexSession::<Strings>::default());
     vec![
         Candidate::without_session(BARE, serve(runtime, plain())),
         Candidate::new(OURS, env!("CARGO_PKG_VERSION"), serve(runtime, ours)),
-        Candidate::new(PEER, "0.2.0", serve(runtime, peers)),
+        // It has no way to give a session another id.
+        Candidate::new(PEER, "0.2.0", serve(runtime, peers)).without(Route::Regenerate),
         Candidate::without_session(NO_OP, serve(runtime, plain().attach(NoOp))),
         Candidate::without_session(EXTENSION, serve(runtime, plain().attach(Cached))),
     ]
@@ -41,7 +47,7 @@ fn serve(runtime: &Arc<Runtime>, rocket: Rocket<Build>) -> Answer {
         .block_on(Client::untracked(rocket))
         .expect("it launches");
     let mut jar = (String::new(), Vec::new());
-    Box::new(move |path, cookies| {
+    Box::new(move |path, cookies, set| {
         let _inside = runtime.enter();
         if jar.0 != cookies {
             let parsed = Cookie::split_parse_encoded(cookies.to_owned());
@@ -56,8 +62,7 @@ fn serve(runtime: &Arc<Runtime>, rocket: Rocket<Build>) -> Answer {
         response
             .headers()
             .get("set-cookie")
-            .map(str::to_owned)
-            .collect()
+            .for_each(|line| set.take(line));
     })
 }
 
@@ -70,7 +75,10 @@ fn build() -> Rocket<Build> {
 }
 
 fn plain() -> Rocket<Build> {
-    build().mount("/", routes![ignore, plain_read, plain_write])
+    build().mount(
+        "/",
+        routes![ignore, plain_read, plain_write, plain_new, plain_regenerate],
+    )
 }
 
 /// Sees each response.
@@ -140,6 +148,16 @@ async fn plain_write() -> &'static str {
     "ok"
 }
 
+#[get("/new")]
+async fn plain_new() -> &'static str {
+    "ok"
+}
+
+#[get("/regenerate")]
+async fn plain_regenerate() -> &'static str {
+    "ok"
+}
+
 #[get("/read")]
 async fn read_ours(session: Ours) -> &'static str {
     let value: Option<String> = session.get("key3").expect("a string");
@@ -155,11 +173,18 @@ async fn write_ours(session: Ours) -> &'static str {
     "ok"
 }
 
-#[get("/seed")]
-async fn seed_ours(session: Ours) {
+#[get("/new")]
+async fn new_ours(session: Ours) -> &'static str {
     for (key, value) in strings() {
         session.insert(key, value).expect("there is room");
     }
+    "ok"
+}
+
+#[get("/regenerate")]
+async fn regenerate_ours(session: Ours) -> &'static str {
+    session.regenerate_id().expect("there is a session");
+    "ok"
 }
 
 #[get("/read")]
@@ -177,9 +202,10 @@ async fn write_peers(mut session: Peers<'_>) -> &'static str {
     "ok"
 }
 
-#[get("/seed")]
-async fn seed_peers(mut session: Peers<'_>) {
+#[get("/new")]
+async fn new_peers(mut session: Peers<'_>) -> &'static str {
     for (key, value) in strings() {
         session.set_key(key, value);
     }
+    "ok"
 }

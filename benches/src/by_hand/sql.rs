@@ -6,12 +6,31 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use anysession_sql::{MySqlStore, PostgresStore, SqliteStore, Table};
 use async_trait::async_trait;
+use futures_util::TryStreamExt as _;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPool, MySqlPoolOptions};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Row as _};
 
 use super::{Client, DEADLINE, Key, NOW, POOL, Record, TABLE};
+
+/// A row, and the end of the answer behind it: `fetch_one` would leave that for the connection's next statement, or its pool, to
+/// read, which costs more.
+macro_rules! read_whole {
+    ($on:expr, $sql:literal, $key:expr) => {{
+        let mut rows = sqlx::query($sql).bind(&$key[..]).fetch($on);
+        let row = rows.try_next().await.expect("the database answers");
+        let end = rows.try_next().await.expect("the database answers");
+        assert!(end.is_none(), "a key is there once");
+        drop(rows);
+        let row = row.expect("it is there");
+        let _: (i64, Option<Vec<u8>>) = (row.get(2), row.get(3));
+        Record {
+            version: row.get(0),
+            payload: row.get(1),
+        }
+    }};
+}
 
 /// A client of each database: sqlx ties statements to the type of a connection, so that they can only be written out.
 macro_rules! client {
@@ -58,16 +77,7 @@ macro_rules! client {
         #[async_trait]
         impl Client for $name {
             async fn read(&self, key: &Key) -> Record {
-                let read = sqlx::query($read)
-                    .bind(&key[..])
-                    .fetch_one(&self.pool)
-                    .await;
-                let row = read.expect("it is there");
-                let _: (i64, Option<Vec<u8>>) = (row.get(2), row.get(3));
-                Record {
-                    version: row.get(0),
-                    payload: row.get(1),
-                }
+                read_whole!(&self.pool, $read, key)
             }
 
             async fn read_without_pool(&self, key: &Key) -> Record {
@@ -76,17 +86,9 @@ macro_rules! client {
                     Some(connection) => connection,
                     None => self.options.connect().await.expect("it can be reached"),
                 };
-                let read = sqlx::query($read)
-                    .bind(&key[..])
-                    .fetch_one(&mut connection)
-                    .await;
-                let row = read.expect("it is there");
-                let _: (i64, Option<Vec<u8>>) = (row.get(2), row.get(3));
+                let record = read_whole!(&mut connection, $read, key);
                 self.kept.lock().expect("nobody panics").push(connection);
-                Record {
-                    version: row.get(0),
-                    payload: row.get(1),
-                }
+                record
             }
 
             async fn write(&self, key: &Key, version: i64, payload: &[u8]) -> i64 {

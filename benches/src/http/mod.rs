@@ -1,10 +1,13 @@
 //! Servers of ours, of the peers and by hand, as processes of their own on the same backends, under the same load.
 
+mod latency;
 mod load;
+mod round_trips;
 mod server;
 
 use std::io;
 
+use anysession_testkit::servers::Redis;
 use server::{Build, Server};
 
 use crate::measure::{Effort, median};
@@ -12,7 +15,7 @@ use crate::report::{Figure, Report};
 use crate::stores::Backends;
 use load::Load;
 
-const ROUTES: [&str; 4] = ["ignore", "read", "write", "new"];
+const ROUTES: [&str; 5] = ["ignore", "read", "write", "new", "regenerate"];
 const CONNECTIONS: usize = 16;
 /// About how long each candidate is under load in a round.
 const FULL_ROUND: f64 = 0.8;
@@ -30,21 +33,18 @@ struct Candidate {
 #[derive(Default)]
 struct Seen {
     a_second: Vec<f64>,
-    requests: f64,
-    cpu_us: f64,
+    /// Of each round, so that one that was disturbed does not count.
+    cpu_us: Vec<f64>,
+    round_trips: Option<f64>,
 }
 
-/// Reports requests a second and the server's time for each.
+/// Reports requests a second, the server's time for each, and how long they take, on every backend.
 pub fn run(report: &mut Report, effort: Effort) -> io::Result<()> {
     let build = Build::all()?;
     let backends = Backends::start()?;
-    println!(
-        "\nover HTTP, {CONNECTIONS} connections: requests a second (µs of the server's CPU a request)\n"
-    );
-    println!(
-        "| | backend | route | anysession | by hand | peer | of by hand | of the peer | CPU of the peer's |"
-    );
-    println!("| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |");
+    let redis = &backends.redis;
+    let mut latencies = Vec::new();
+    head();
     // Not one file for all: each makes its own tables, but SQLite has one writer for a file.
     let files = ["ours", "by-hand", "peer"].map(|name| backends.urls(name));
     let [ours, by_hand, peer] = &files;
@@ -59,14 +59,67 @@ pub fn run(report: &mut Report, effort: Effort) -> io::Result<()> {
                 build.peer("tower-sessions", &peer[at].1),
             )?,
         ];
-        compare(report, effort, "axum", kind, &mut candidates)?;
+        let monitored = (*kind == "redis").then_some(redis);
+        compare(report, effort, "axum", kind, monitored, &mut candidates)?;
+        latencies.extend(latency::measure(effort, "axum", kind, &mut candidates)?);
     }
-    let url = backends.redis.url();
-    let mut candidates = vec![
+    let mut candidates = on_actix(&build, redis)?;
+    compare(
+        report,
+        effort,
+        "actix",
+        "redis",
+        Some(redis),
+        &mut candidates,
+    )?;
+    latencies.extend(latency::measure(effort, "actix", "redis", &mut candidates)?);
+
+    // No peer keeps sessions in files.
+    let folder = tempfile::tempdir()?;
+    let url = format!("file://{}/sessions", folder.path().display());
+    let files = Candidate::start("anysession", OURS, build.ours("anysession-axum", &url))?;
+    latencies.extend(latency::measure(
+        effort,
+        "axum",
+        "filesystem",
+        &mut [files],
+    )?);
+    println!("\nthe same connections, under half of what saturates each server\n");
+    println!("{}\n{}", latency::head(), latencies.join("\n"));
+    Ok(())
+}
+
+/// Reports only actix-web beside actix-session, which has no store in memory, on one Redis.
+pub fn run_actix(report: &mut Report, effort: Effort) -> io::Result<()> {
+    let redis = Redis::setup().start().map_err(io::Error::other)?;
+    let mut candidates = on_actix(&Build::all()?, &redis)?;
+    head();
+    compare(
+        report,
+        effort,
+        "actix",
+        "redis",
+        Some(&redis),
+        &mut candidates,
+    )
+}
+
+fn on_actix(build: &Build, redis: &Redis) -> io::Result<Vec<Candidate>> {
+    let url = redis.url();
+    Ok(vec![
         Candidate::start("anysession", OURS, build.ours("anysession-actix", &url))?,
         Candidate::start("actix-session", "0.11.0", build.peer("actix-session", &url))?,
-    ];
-    compare(report, effort, "actix", "redis", &mut candidates)
+    ])
+}
+
+fn head() {
+    println!(
+        "\nover HTTP, {CONNECTIONS} connections: requests a second (µs of the server's CPU a request)\n"
+    );
+    println!(
+        "| | backend | route | anysession | by hand | peer | of by hand | of the peer | CPU of the peer's | round trips: ours, peer |"
+    );
+    println!("| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |");
 }
 
 const OURS: &str = env!("CARGO_PKG_VERSION");
@@ -86,6 +139,17 @@ impl Candidate {
             load,
         })
     }
+
+    /// What has no session has no id of its own.
+    fn has(&self, route: &str) -> bool {
+        !(self.library == "by-hand" && route == "regenerate")
+    }
+
+    fn round_trips(&mut self, redis: &Redis, path: &str) -> io::Result<f64> {
+        const CALLS: usize = 20;
+        let commands = round_trips::count(redis, || self.load.ask(path, CALLS))?;
+        Ok(commands as f64 / CALLS as f64)
+    }
 }
 
 fn compare(
@@ -93,12 +157,14 @@ fn compare(
     effort: Effort,
     framework: &'static str,
     store: &'static str,
+    monitored: Option<&Redis>,
     candidates: &mut [Candidate],
 ) -> io::Result<()> {
     let quick = effort.rounds < Effort::FULL.rounds;
     let seconds = if quick { QUICK_ROUND } else { FULL_ROUND };
     for route in ROUTES {
         let path = format!("/{route}");
+        let mut candidates: Vec<_> = candidates.iter_mut().filter(|it| it.has(route)).collect();
         let mut seen: Vec<Seen> = candidates.iter().map(|_| Seen::default()).collect();
         for round in 0..=effort.rounds.min(9) {
             for (candidate, seen) in candidates.iter_mut().zip(&mut seen) {
@@ -107,12 +173,17 @@ fn compare(
                 // The first round fills caches and pools.
                 if round > 0 {
                     seen.a_second.push(done.requests / done.seconds);
-                    seen.requests += done.requests;
-                    seen.cpu_us += candidate.server.cpu_us()? - before;
+                    let computed = candidate.server.cpu_us()? - before;
+                    seen.cpu_us.push(computed / done.requests);
                 }
             }
         }
-        tell(report, framework, store, route, candidates, &seen);
+        for (candidate, seen) in candidates.iter_mut().zip(&mut seen) {
+            seen.round_trips = monitored
+                .map(|redis| candidate.round_trips(redis, &path))
+                .transpose()?;
+        }
+        tell(report, framework, store, route, &candidates, &seen);
     }
     Ok(())
 }
@@ -122,7 +193,7 @@ fn tell(
     framework: &'static str,
     store: &'static str,
     route: &'static str,
-    candidates: &[Candidate],
+    candidates: &[&mut Candidate],
     seen: &[Seen],
 ) {
     let figure = |seen: &Seen| format!("{:.0} ({:.0})", median(seen.a_second.clone()), seen.cpu());
@@ -135,7 +206,7 @@ fn tell(
     let by_hand = of("by-hand");
     let (ours, peer) = (&seen[0], &seen[seen.len() - 1]);
     println!(
-        "| {framework}, {} | {store} | {route} | {} | {} | {} | {} | {:.2} | {:.2} |",
+        "| {framework}, {} | {store} | {route} | {} | {} | {} | {} | {:.2} | {:.2} | {} |",
         candidates[candidates.len() - 1].library,
         figure(ours),
         by_hand.map_or("–".to_owned(), figure),
@@ -146,17 +217,21 @@ fn tell(
         )),
         ours.beside(peer),
         ours.cpu() / peer.cpu(),
+        match ours.round_trips.zip(peer.round_trips) {
+            Some((ours, peer)) => format!("{ours:.1}, {peer:.1}"),
+            None => "–".to_owned(),
+        },
     );
     for (candidate, seen) in candidates.iter().zip(seen) {
         report.push(Figure {
             framework,
+            placement: (framework == "axum").then_some("layer"),
             store,
             route,
-            keys: 10,
             library: candidate.library,
             version: candidate.version,
+            round_trips: seen.round_trips,
             requests_per_second: Some(median(seen.a_second.clone())),
-            cpu_us_per_request: Some(seen.cpu()),
             ratio_to_best_peer: (candidate.library == "anysession").then(|| ours.beside(peer)),
             ..Figure::default()
         });
@@ -165,7 +240,7 @@ fn tell(
 
 impl Seen {
     fn cpu(&self) -> f64 {
-        self.cpu_us / self.requests
+        median(self.cpu_us.clone())
     }
 
     /// The median part of the other's requests a second, round by round: a noisy moment falls on both.

@@ -22,8 +22,13 @@ impl Build {
     pub fn all() -> io::Result<Self> {
         let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
         let target = folder.with_file_name("target");
+        // With what the bench itself was built with, so that nothing is built twice.
+        let features = match cfg!(feature = "rocket-peer") {
+            true => "--features=rocket-peer",
+            false => "--no-default-features",
+        };
         build(
-            &["-p", "anysession-benches", "--bin", "serve"],
+            &["-p", "anysession-benches", features, "--bin", "serve"],
             target.clone(),
         )?;
         let peers = folder.join("peers/Cargo.toml");

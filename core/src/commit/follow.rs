@@ -11,16 +11,16 @@ use crate::payload::Payload;
 use crate::record::{Absence, Found, Tombstone};
 use crate::store::{Expect, Stored};
 
-impl Commit {
+impl Commit<'_> {
     pub(super) fn load_again(&mut self) -> Result<Step, Error> {
-        match &self.target {
-            Some(target) => self.load(target.key.clone()),
+        match self.target().map(|target| target.key.clone()) {
+            Some(key) => self.load(key),
             None => self.begin_fresh(),
         }
     }
 
-    pub(super) fn load(&mut self, key: StoreKey) -> Result<Step, Error> {
-        if self.spared == Some(key.clone()) {
+    pub(crate) fn load(&mut self, key: StoreKey) -> Result<Step, Error> {
+        if self.spared == Some(&key) {
             return Ok(Step::Finished(End::Over));
         }
         if self.tries > 0 && !self.holds(Clause::ErrorWhenTriesRunOut) {
@@ -49,16 +49,15 @@ impl Commit {
                 if !self.accepts(live.record.user.as_ref()) {
                     return self.gone();
                 }
+                let data = live.record.data.clone();
+                self.found = Found::Live(live);
                 let base = match self.task {
-                    Task::Update | Task::Regenerate => live.record.data.clone(),
-                    _ => {
-                        self.target = Some(live.clone());
-                        self.base().data
-                    }
+                    Task::Update | Task::Regenerate | Task::Destroy => data,
+                    Task::LogIn | Task::Create => self.base().data,
                 };
-                self.target = Some(live);
-                if self.holds(Clause::Replayed) {
-                    self.changes.recompute(&base)?;
+                // What is wished besides a log-out is for the session that comes after it.
+                if self.task != Task::Destroy && self.holds(Clause::Replayed) {
+                    self.wish.changes.recompute(&base)?;
                 }
                 self.work()
             }
@@ -88,7 +87,7 @@ impl Commit {
         if self.user.as_ref() == user || !self.holds(Clause::UserCompared) {
             return true;
         }
-        let now_signed_in = self.log_in.as_ref().map(|log_in| &log_in.user);
+        let now_signed_in = self.log_in().map(|log_in| &log_in.user);
         if self.task == Task::LogIn && user.is_some() && user == now_signed_in {
             self.user = user.cloned();
             self.joined = true;
@@ -137,8 +136,8 @@ impl Commit {
     /// A log-in is a new authentication: without a session to continue it begins one.
     fn begin_fresh(&mut self) -> Result<Step, Error> {
         self.task = Task::Create;
-        self.target = None;
-        self.changes.recompute(&Payload::empty())?;
+        self.found = Found::default();
+        self.wish.changes.recompute(&Payload::empty())?;
         self.work()
     }
 

@@ -1,5 +1,10 @@
 //! Each cell of the table of overlaps, on a commit alone: the store's answers are written down here.
 
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "keys are made where they are handed over"
+)]
+
 use crate::layout::{Decoded, Layout};
 use crate::lifecycle::Wish;
 use crate::payload::Payload;
@@ -70,9 +75,9 @@ fn tombstone(user: Option<&str>) -> Option<Stored> {
 }
 
 /// A commit under way, and its next verb.
-struct Scripted(Commit, Step);
+struct Scripted<'p>(Commit<'p>, Step);
 
-impl Scripted {
+impl Scripted<'_> {
     /// A request that loaded the session of `user`, with one datum, and sets another.
     fn new(task: Task, user: Option<&str>) -> Self {
         let found = Found::Live(live(OLD, 1, user, &[("a", 1)]));
@@ -85,7 +90,7 @@ impl Scripted {
         if task != Task::Destroy {
             wish.changes.set("mine", Some(&[9]));
         }
-        let (commit, first) = Commit::begun(task, &found, &wish, NOON, POLICY);
+        let (commit, first) = Commit::begun(task, &found, &wish, NOON, &POLICY);
         Scripted(commit, first.unwrap()).with_id()
     }
 
@@ -394,7 +399,9 @@ fn destroy_and_meanwhile_destroyed() {
 
 #[test]
 fn a_revoke_leaves_the_session_that_is_spared() {
-    let (commit, first) = Commit::revoke(key(OLD), "u".into(), Some(key(NEW)), NOON, POLICY);
+    let spared = key(NEW);
+    let mut commit = Commit::revoking("u".into(), Some(&spared), NOON, &POLICY);
+    let first = commit.load(key(OLD));
     let done = Scripted(commit, first.unwrap())
         .loads(OLD, tombstone(Some("u")))
         .ends();
@@ -403,7 +410,8 @@ fn a_revoke_leaves_the_session_that_is_spared() {
 
 #[test]
 fn a_revoke_leaves_what_is_another_users() {
-    let (commit, first) = Commit::revoke(key(OLD), "u".into(), None, NOON, POLICY);
+    let mut commit = Commit::revoking("u".into(), None, NOON, &POLICY);
+    let first = commit.load(key(OLD));
     let done = Scripted(commit, first.unwrap())
         .loads(OLD, stored(&live(OLD, 1, Some("v"), &[])))
         .ends();
@@ -495,7 +503,7 @@ fn without_a_session_a_login_begins_one() {
     let found = Found::Nothing(Absence::NoCookie);
     let mut wish = Wish::default();
     wish.log_in("u".into(), &found);
-    let (commit, first) = Commit::begun(Task::Create, &found, &wish, NOON, POLICY);
+    let (commit, first) = Commit::begun(Task::Create, &found, &wish, NOON, &POLICY);
     Scripted(commit, first.unwrap())
         .with_id()
         .puts_own(&[], 1)

@@ -7,17 +7,19 @@ use crate::error::Error;
 use crate::id::SessionId;
 use crate::lifecycle::Policy;
 use crate::payload::Draft;
-use crate::record::{Record, Tombstone};
+use crate::record::{Found, Live, Record, Tombstone};
 use crate::store::{Expect, Write};
 
-impl Commit {
+impl Commit<'_> {
     /// The next verb on a target that is as it was when it was loaded.
+    #[inline]
     pub(super) fn work(&mut self) -> Result<Step, Error> {
-        match (self.task, &self.target) {
+        match (self.task, self.target()) {
             (Task::Update, Some(_)) => self.update(),
             (Task::Destroy, Some(target)) => {
+                let step = Step::Delete(target.key.clone(), target.version.clone());
                 self.awaiting = Awaiting::Destroy;
-                Ok(Step::Delete(target.key.clone(), target.version.clone()))
+                Ok(step)
             }
             (Task::Update | Task::Destroy, None) => Ok(Step::Finished(End::Over)),
             (Task::Regenerate | Task::LogIn | Task::Create, _) => match &self.own {
@@ -32,22 +34,30 @@ impl Commit {
 
     /// Writes the target. It becomes what is written: after a conflict it is loaded again before anything else is asked
     /// of it.
+    #[inline]
     fn update(&mut self) -> Result<Step, Error> {
-        let Some(target) = &mut self.target else {
+        let Found::Live(target) = &mut self.found else {
             return Ok(Step::Finished(End::Over));
         };
+        let changes = &self.wish.changes;
         let before = target.deadline;
-        let data = change(&mut target.record, &self.changes, &self.policy, self.now)?;
-        if self.changes.lifetime.is_some() {
+        let data = change(&mut target.record, changes, self.policy, self.now)?;
+        if changes.lifetime.is_some() {
             target.deadline = self.policy.deadline(&target.record, self.now);
         } else if let Some(slid) = self.policy.slid_deadline(target, self.now) {
             target.deadline = slid;
         }
         let layout = self.policy.layout;
-        let entry = layout.seal(&target.key, &mut target.record, data, target.deadline);
-        if layout.ends_when_nothing() && layout.is_nothing(&target.record.data) {
+        let Live {
+            key,
+            record,
+            deadline,
+            ..
+        } = target;
+        let entry = layout.seal(key, record, data, *deadline, self.watched);
+        if layout.ends_when_nothing() && layout.is_nothing(&record.data) {
             self.awaiting = Awaiting::Destroy;
-            return Ok(Step::Delete(target.key.clone(), target.version.clone()));
+            return Ok(Step::Delete(key.clone(), target.version.clone()));
         }
         self.awaiting = Awaiting::Update {
             deadline_moved: target.deadline != before,
@@ -74,7 +84,7 @@ impl Commit {
             deadline: self.now,
             version: None,
         }));
-        if self.target.is_some() && !self.holds(Clause::NewRecordFirst) {
+        if self.target().is_some() && !self.holds(Clause::NewRecordFirst) {
             return self.replace();
         }
         self.write_own()
@@ -84,15 +94,13 @@ impl Commit {
     /// whenever the old one has changed.
     pub(super) fn write_own(&mut self) -> Result<Step, Error> {
         let mut record = self.base();
-        let data = change(&mut record, &self.changes, &self.policy, self.now)?;
+        let data = change(&mut record, &self.wish.changes, self.policy, self.now)?;
         let deadline = self.policy.deadline(&record, self.now);
         let Some(own) = &mut self.own else {
             return self.new_id();
         };
-        let entry = self
-            .policy
-            .layout
-            .seal(&own.key, &mut record, data, deadline);
+        let layout = self.policy.layout;
+        let entry = layout.seal(&own.key, &mut record, data, deadline, self.watched);
         let expect = own.version.clone().map_or(Expect::Absent, Expect::Version);
         (own.record, own.deadline) = (record, deadline);
         let key = own.key.clone();
@@ -103,8 +111,8 @@ impl Commit {
     /// The record that the one under the new id continues.
     pub(super) fn base(&self) -> Record {
         let fresh = self.policy.new_record(self.now);
-        let target = self.target.as_ref().map(|target| &target.record);
-        match (&self.log_in, target) {
+        let target = self.target().map(|target| &target.record);
+        match (self.log_in(), target) {
             (None, Some(target)) => target.clone(),
             (None, None) => fresh,
             (Some(log_in), target) => {
@@ -154,19 +162,20 @@ impl Commit {
     /// Turns the old record into a tombstone, if there is an old one. It must be as it was read, or a faster write
     /// would be lost. Where the tombstone has another place, the old record goes first: so there is one who decides.
     fn replace(&mut self) -> Result<Step, Error> {
-        let Some(target) = self.target.as_ref().filter(|_| self.own.is_some()) else {
+        let Some(target) = self.target().filter(|_| self.own.is_some()) else {
             return Ok(self.finish_with_own());
         };
         if self.policy.layout.grave(&target.key).is_some() {
+            let step = Step::Delete(target.key.clone(), target.version.clone());
             self.awaiting = Awaiting::Replace;
-            return Ok(Step::Delete(target.key.clone(), target.version.clone()));
+            return Ok(step);
         }
         self.bury()
     }
 
     /// Says where the session went.
     pub(super) fn bury(&mut self) -> Result<Step, Error> {
-        let (Some(own), Some(target)) = (&self.own, &self.target) else {
+        let (Some(own), Some(target)) = (&self.own, self.target()) else {
             return Ok(self.finish_with_own());
         };
         let layout = self.policy.layout;
@@ -197,6 +206,7 @@ impl Commit {
 }
 
 /// Makes the changes on a record, apart from its data, which it gets when it is sealed.
+#[inline]
 fn change(
     record: &mut Record,
     changes: &Changes,

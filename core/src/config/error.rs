@@ -52,14 +52,15 @@ pub enum ConfigError {
         /// What was expected.
         expected: String,
     },
-    /// A value is good by itself, but together with the others it makes a cookie that browsers drop.
+    /// A value is good by itself, but together with the others it makes a cookie that browsers drop, or cannot be kept
+    /// to.
     #[error("{key} = {value} cannot be used here: {reason}")]
     Refused {
         /// The key as it was written.
         key: String,
         /// The value.
         value: String,
-        /// Why browsers drop it, and what to change.
+        /// Why, and what to change.
         reason: String,
     },
 }

@@ -1,7 +1,7 @@
 //! A session as a JSON object, as Flask-Session writes it with `SESSION_SERIALIZATION_FORMAT=json` and cachelib with its
 //! `JSONSerializer`.
 //!
-//! In memory it is a MessagePack map like any other, whose values are the texts of the members: see [`value`]. So a member
+//! In memory it is a MessagePack map like any other, whose values are the texts of the members: see [`Member`]. So a member
 //! that nobody touches goes back as it came, to the last digit of a number and to the escapes in its name. Only the white
 //! space between members is not kept.
 

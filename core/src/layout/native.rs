@@ -39,18 +39,24 @@ const PERMANENT: u8 = 1 << 2;
 const LIFETIME_KNOWN: u8 = 1 << 3;
 const SIGNED_IN: u8 = 1 << 4;
 
-/// Encodes a record around its data, in the buffer that the data lies in already; the record gets the data.
+/// Encodes a record around its data, in the buffer that the data lies in already; the record gets the data if it is to be
+/// kept.
+#[inline]
 pub(super) fn seal(
     key: &StoreKey,
     record: &mut Record,
     mut data: Draft,
     deadline: Timestamp,
+    keep: bool,
 ) -> Entry {
     let frame = data.as_mut();
     frame[..RECORD_HEADER].copy_from_slice(&header(record));
     write_checksum(frame, key, record.user.as_deref());
-    let payload;
-    (payload, record.data) = data.finish();
+    let payload = data.into_bytes();
+    record.data = match keep {
+        true => Payload::in_frame(payload.clone()),
+        false => Payload::empty(),
+    };
     Entry {
         payload,
         deadline,
@@ -107,6 +113,7 @@ pub(super) fn encode_tombstone(
     }
 }
 
+#[inline]
 pub(super) fn decode(
     key: &StoreKey,
     entry: Entry,

@@ -62,7 +62,7 @@ impl Shard {
     }
 
     /// Adds an entry under a key that has none.
-    pub(super) fn insert(&mut self, key: StoreKey, entry: Entry, users: &Users) -> Version {
+    pub(super) fn insert(&mut self, key: &StoreKey, entry: Entry, users: &Users) -> Version {
         let version = self.next_version();
         let slot = Box::new(Slot {
             key: key.clone(),
@@ -72,8 +72,8 @@ impl Shard {
             payload: entry.payload,
             user: entry.user.map(|user| users.add(user, key.clone())),
         });
-        self.queue.add(slot.queued, tail(&key));
-        self.slots.insert_unique(tail(&key), slot, hash);
+        self.queue.add(slot.queued, tail(key));
+        self.slots.insert_unique(tail(key), slot, hash);
         version.into()
     }
 

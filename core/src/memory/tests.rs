@@ -1,3 +1,7 @@
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "keys are made where they are handed over"
+)]
 use std::pin::pin;
 use std::sync::Barrier;
 use std::task::{Context, Poll, Waker};

@@ -47,7 +47,7 @@ fn deeds() -> impl Strategy<Value = Vec<Deed>> {
 struct Running {
     wish: Wish,
     tasks: Vec<Task>,
-    at_work: Option<(Commit, Step)>,
+    at_work: Option<(Commit<'static>, Step)>,
     found: Found,
     who: u8,
     ids: u8,
@@ -81,13 +81,13 @@ impl Running {
     fn next_task(&mut self) {
         if !self.tasks.is_empty() {
             let task = self.tasks.remove(0);
-            let (mut commit, step) = Commit::begun(task, &self.found, &self.wish, NOON, POLICY);
+            let (mut commit, step) = Commit::begun(task, &self.found, &self.wish, NOON, &POLICY);
             commit.broken = self.broken;
             self.take(commit, step.unwrap());
         }
     }
 
-    fn take(&mut self, mut commit: Commit, mut step: Step) {
+    fn take(&mut self, mut commit: Commit<'static>, mut step: Step) {
         while step == Step::NewId {
             self.ids += 1;
             let id = session_id(32 * (self.who + 1) + self.ids);

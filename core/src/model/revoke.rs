@@ -94,7 +94,8 @@ impl Revoke {
     fn next(&mut self, scene: &mut Scene<'_>) {
         self.running = None;
         if let Some(key) = self.left.pop() {
-            let (commit, first) = Commit::revoke(key, self.user.clone(), None, scene.now, POLICY);
+            let mut commit = Commit::revoking(self.user.clone(), None, scene.now, &POLICY);
+            let first = commit.load(key);
             match Running::new(commit, first, 0, scene) {
                 Ok(running) => self.running = Some(running),
                 Err(_) => unreachable!("it begins with a load"),

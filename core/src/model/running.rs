@@ -37,7 +37,7 @@ pub(super) struct Scene<'a> {
 /// A commit on its way, and the verb that comes next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Running {
-    commit: Commit,
+    commit: Commit<'static>,
     step: Step,
     /// The record was written; the index of users is to follow before the store answers this.
     indexing: Option<Write>,
@@ -63,7 +63,7 @@ pub(super) enum Progress {
 impl Running {
     /// Takes a commit up to its first verb; without any, to its end.
     pub(super) fn new(
-        mut commit: Commit,
+        mut commit: Commit<'static>,
         first: Result<Step, Error>,
         ids: u8,
         scene: &Scene<'_>,

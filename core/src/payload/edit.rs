@@ -30,53 +30,64 @@ impl Draft {
         &mut self.0
     }
 
-    /// The whole buffer, and the map in it.
-    pub(crate) fn finish(self) -> (Bytes, Payload) {
-        let buffer = Bytes::from(self.0);
-        let payload = Payload {
-            buffer: buffer.clone(),
-            start: FRAME_ROOM,
-        };
-        (buffer, payload)
+    /// The whole buffer.
+    pub(crate) fn into_bytes(self) -> Bytes {
+        self.0.into()
     }
 }
 
 impl From<Draft> for Payload {
     fn from(draft: Draft) -> Self {
-        Payload {
-            buffer: draft.0.into(),
-            start: FRAME_ROOM,
-        }
+        Payload::in_frame(draft.into_bytes())
     }
 }
 
 impl Payload {
+    /// The map that was drafted in this buffer.
+    pub(crate) fn in_frame(buffer: Bytes) -> Self {
+        Payload {
+            buffer,
+            start: FRAME_ROOM,
+        }
+    }
+
     /// The same map after the edits: a changed value stays in its place, a new key comes last. An edit of a key that
     /// is not there and is removed changes nothing. The keys of the edits differ from each other.
-    pub(crate) fn edited<'a>(&self, edits: impl Iterator<Item = Edit<'a>>) -> Draft {
-        let bytes = self.as_bytes();
-        let (count, body) = map_header(bytes).unwrap_or((0, bytes.len()));
-        let splices = splices(bytes, edits);
-
-        // Exactly as large as it will be: the store keeps it for as long as the session lives.
-        let (mut count, mut size) = (count as usize, bytes.len() - body);
-        for Splice { place, pair, .. } in &splices {
-            count = count + usize::from(!pair.is_empty()) - usize::from(!place.is_empty());
-            size = size + pair.len() - place.len();
+    pub(crate) fn edited<'a>(&self, mut edits: impl Iterator<Item = Edit<'a>>) -> Draft {
+        let map = self.as_bytes();
+        // Nearly always there is one, which needs no list.
+        match (edits.next(), edits.next()) {
+            (None, _) => spliced(map, &[]),
+            (Some(edit), None) => spliced(map, &[Splice::of(edit, map)]),
+            (Some(first), Some(second)) => {
+                let edits = [first, second].into_iter().chain(edits);
+                spliced(map, &splices(map, edits))
+            }
         }
-        let header = Header::of(count);
-        let mut out = Vec::with_capacity(FRAME_ROOM + header.as_bytes().len() + size);
-        out.resize(FRAME_ROOM, 0);
-        out.extend_from_slice(header.as_bytes());
-        let mut copied = body;
-        for Splice { place, pair, .. } in splices {
-            out.extend_from_slice(&bytes[copied..place.start]);
-            out.extend_from_slice(pair);
-            copied = place.end;
-        }
-        out.extend_from_slice(&bytes[copied..]);
-        Draft(out)
     }
+}
+
+/// The map with these splices made, which are in the order of their places.
+fn spliced(map: &[u8], splices: &[Splice<'_>]) -> Draft {
+    let (count, body) = map_header(map).unwrap_or((0, map.len()));
+    // Exactly as large as it will be: the store keeps it for as long as the session lives.
+    let (mut count, mut size) = (count as usize, map.len() - body);
+    for Splice { place, pair, .. } in splices {
+        count = count + usize::from(!pair.is_empty()) - usize::from(!place.is_empty());
+        size = size + pair.len() - place.len();
+    }
+    let header = Header::of(count);
+    let mut out = Vec::with_capacity(FRAME_ROOM + header.as_bytes().len() + size);
+    out.resize(FRAME_ROOM, 0);
+    out.extend_from_slice(header.as_bytes());
+    let mut copied = body;
+    for Splice { place, pair, .. } in splices {
+        out.extend_from_slice(&map[copied..place.start]);
+        out.extend_from_slice(pair);
+        copied = place.end;
+    }
+    out.extend_from_slice(&map[copied..]);
+    Draft(out)
 }
 
 /// An edit, and where in the map it is made.
@@ -88,7 +99,20 @@ struct Splice<'a> {
     pair: &'a [u8],
 }
 
-/// Most requests change one key or two: their splices need no memory of their own, and no table.
+impl<'a> Splice<'a> {
+    /// Where one edit is to be made.
+    fn of(Edit { key, pair }: Edit<'a>, map: &[u8]) -> Self {
+        let end = map.len()..map.len();
+        let place = Pairs::of(map).find(|pair| pair.is(key, map));
+        Splice {
+            key,
+            place: place.map_or(end, |pair| pair.start..pair.value.end),
+            pair: pair.unwrap_or_default(),
+        }
+    }
+}
+
+/// So many splices are looked for one by one, without a table.
 const FEW: usize = 4;
 
 /// The splices that make these edits, in the order of their places.
@@ -101,9 +125,9 @@ fn splices<'a>(map: &[u8], edits: impl Iterator<Item = Edit<'a>>) -> SmallVec<[S
             pair: pair.unwrap_or_default(),
         })
         .collect();
-    let table: HashMap<_, _> = match splices.len() {
-        ..=FEW => HashMap::new(),
-        _ => splices.iter().map(|splice| splice.key).zip(0..).collect(),
+    let table: Option<HashMap<_, usize>> = match splices.len() {
+        ..=FEW => None,
+        _ => Some(splices.iter().map(|splice| splice.key).zip(0..).collect()),
     };
     let mut left = splices.len();
     for pair in Pairs::of(map) {
@@ -111,10 +135,9 @@ fn splices<'a>(map: &[u8], edits: impl Iterator<Item = Edit<'a>>) -> SmallVec<[S
             break;
         }
         let Some(key) = pair.key(map) else { continue };
-        let splice = match table.get(key) {
-            Some(&at) => splices.get_mut::<usize>(at),
-            None if table.is_empty() => splices.iter_mut().find(|splice| splice.key == key),
-            None => None,
+        let splice = match &table {
+            None => splices.iter_mut().find(|splice| splice.key == key),
+            Some(table) => table.get(key).and_then(|&at| splices.get_mut(at)),
         };
         // Only the first pair of a key is read, so only that one is changed.
         if let Some(splice) = splice.filter(|splice| splice.place == end) {

@@ -10,6 +10,13 @@ pub(super) struct PairAt {
 }
 
 impl PairAt {
+    /// Whether this is the pair of that key. Keys are often alike but for their ends, so the ends are compared first.
+    #[inline]
+    pub(super) fn is(&self, key: &[u8], bytes: &[u8]) -> bool {
+        let own = self.key(bytes);
+        own.is_some_and(|own| own.len() == key.len() && own.last() == key.last() && own == key)
+    }
+
     /// The key's text, `None` if it is not a text.
     pub(super) fn key<'a>(&self, bytes: &'a [u8]) -> Option<&'a [u8]> {
         self.key.clone().map(|range| &bytes[range])

@@ -43,20 +43,28 @@ impl Stores {
         types.iter().flat_map(trials_of).collect()
     }
 
+    /// With time enough for a machine that has other things to do: nothing here is about an outage.
     fn url(&self, kind: &str) -> Result<String, String> {
+        const SQL: &str = "acquire_timeout=30s&timeout=60s";
         let path = |name: &str| self.folder.path().join(name).display().to_string();
         match kind {
             "memory" => Ok(String::new()),
             "filesystem" => Ok(path("files")),
-            "sqlite" => Ok(format!("sqlite://{}", path("sessions.db"))),
-            "redis" => url(&self.redis, Redis::url),
-            "postgres" => url(&self.postgres, Postgres::url),
-            "mysql" => url(&self.mariadb, MariaDb::url),
+            "sqlite" => Ok(format!("sqlite://{}?{SQL}", path("sessions.db"))),
+            "redis" => url(&self.redis, Redis::url, "connect_timeout=30s&timeout=30s"),
+            "postgres" => url(&self.postgres, Postgres::url, SQL),
+            "mysql" => url(&self.mariadb, MariaDb::url, SQL),
             other => Err(format!("there is no store of the type {other}")),
         }
     }
 }
 
-fn url<S>(server: &Result<S, ServerError>, url: impl Fn(&S) -> String) -> Result<String, String> {
-    server.as_ref().map(url).map_err(ToString::to_string)
+fn url<S>(
+    server: &Result<S, ServerError>,
+    url: impl Fn(&S) -> String,
+    options: &str,
+) -> Result<String, String> {
+    let url = server.as_ref().map(url).map_err(ToString::to_string)?;
+    let separator = if url.contains('?') { '&' } else { '?' };
+    Ok(format!("{url}{separator}{options}"))
 }

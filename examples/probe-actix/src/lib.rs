@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::error::InternalError;
 use actix_web::http::StatusCode;
+use actix_web::middleware::{Next, from_fn};
 use actix_web::{App, Error, HttpRequest, HttpResponse, HttpServer, Route, guard, rt, web};
 use actix_ws::Message;
 use anysession_actix::anysession::Sessions;
@@ -30,6 +32,12 @@ pub fn app(
         .route("/stream/{k}/{v}", get().to(stream))
         .route("/events/{k}/{v}", get().to(stream))
         .route("/socket/{k}/{v}", get().to(socket))
+        .service(
+            web::resource("/error/{k}/{v}/{status}")
+                .route(get().to(answer))
+                .wrap(from_fn(fail)),
+        )
+        .route("/body/{k}", web::post().to(upload))
         .route("/{route:.*}", get().to(answer))
         .wrap(SessionMiddleware::new(sessions))
 }
@@ -56,7 +64,26 @@ fn get() -> Route {
 }
 
 async fn answer(session: Session, request: HttpRequest) -> HttpResponse {
-    let answer = probe::answer(&session, request.uri().path(), request.query_string()).await;
+    response_of(probe::answer(&session, request.uri().path(), request.query_string()).await)
+}
+
+async fn upload(session: Session, request: HttpRequest, body: String) -> HttpResponse {
+    response_of(probe::answer(&session, &format!("{}/{body}", request.path()), "").await)
+}
+
+/// A middleware whose error takes the place of the handler's response.
+async fn fail(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse, Error> {
+    let status = request.match_info().query("status").parse();
+    next.call(request).await?;
+    let status =
+        StatusCode::from_u16(status.unwrap_or_default()).unwrap_or(StatusCode::BAD_REQUEST);
+    Err(InternalError::new("an error from further in", status).into())
+}
+
+fn response_of(answer: probe::Answer) -> HttpResponse {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_REQUEST);
     let mut response = HttpResponse::build(status);
     for header in answer.headers {

@@ -9,9 +9,11 @@ use anysession_testkit::probe;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ws::{Message, WebSocketUpgrade};
+use axum::extract::{Path, Request};
 use axum::http::{HeaderName, HeaderValue, StatusCode, Uri, header};
+use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use futures_util::stream::unfold;
 
 /// The probe with these sessions.
@@ -21,6 +23,8 @@ pub fn app(sessions: Sessions) -> Router {
         .route("/stream/{k}/{v}", get(stream))
         .route("/events/{k}/{v}", get(stream))
         .route("/socket/{k}/{v}", get(socket))
+        .route("/error/{k}/{v}/{status}", get(answer).layer(from_fn(fail)))
+        .route("/body/{k}", post(upload))
         .route("/{*route}", get(answer))
         .layer(SessionLayer::new(sessions))
 }
@@ -45,7 +49,24 @@ pub fn serve(sessions: Sessions, address: SocketAddr) {
 }
 
 async fn answer(session: Session, uri: Uri) -> Response {
-    let answer = probe::answer(&session, uri.path(), uri.query().unwrap_or_default()).await;
+    response_of(probe::answer(&session, uri.path(), uri.query().unwrap_or_default()).await)
+}
+
+async fn upload(session: Session, uri: Uri, body: String) -> Response {
+    response_of(probe::answer(&session, &format!("{}/{body}", uri.path()), "").await)
+}
+
+/// A middleware whose error takes the place of the handler's response.
+async fn fail(
+    Path((_, _, status)): Path<(String, String, u16)>,
+    request: Request,
+    next: Next,
+) -> Result<Response, StatusCode> {
+    next.run(request).await;
+    Err(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST))
+}
+
+fn response_of(answer: probe::Answer) -> Response {
     let mut response = Response::new(Body::from(answer.body));
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_REQUEST);
     for (name, value) in answer.headers {

@@ -1,6 +1,7 @@
 //! The probe on Poem; its routes are those of [`anysession_testkit::probe`].
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use anysession_poem::anysession::Sessions;
 use anysession_poem::{Session, SessionMiddleware};
@@ -10,7 +11,10 @@ use futures_util::{SinkExt, StreamExt};
 use poem::http::{HeaderName, HeaderValue, StatusCode, Uri};
 use poem::listener::TcpListener;
 use poem::web::websocket::{Message, WebSocket};
-use poem::{Body, Endpoint, EndpointExt, IntoResponse, Response, Route, Server, get, handler};
+use poem::{
+    Body, Endpoint, EndpointExt, Error, IntoResponse, Request, Response, Result, Route, Server,
+    get, handler, post,
+};
 
 /// The probe with these sessions.
 pub fn app(sessions: Sessions) -> impl Endpoint {
@@ -19,6 +23,8 @@ pub fn app(sessions: Sessions) -> impl Endpoint {
         .at("/stream/:k/:v", get(stream))
         .at("/events/:k/:v", get(stream))
         .at("/socket/:k/:v", get(socket))
+        .at("/error/:k/:v/:status", get(answer.around(fail)))
+        .at("/body/:k", post(upload))
         .at("/*route", get(answer))
         .with(SessionMiddleware::new(sessions))
 }
@@ -46,10 +52,30 @@ fn none() -> &'static str {
 
 #[handler]
 async fn answer(session: Session, uri: &Uri) -> Response {
-    let answer = probe::answer(&session, uri.path(), uri.query().unwrap_or_default()).await;
-    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_REQUEST);
-    let mut response = Response::builder().status(status).body(answer.body);
-    for (name, value) in answer.headers {
+    response_of(probe::answer(&session, uri.path(), uri.query().unwrap_or_default()).await)
+}
+
+#[handler]
+async fn upload(session: Session, uri: &Uri, body: String) -> Response {
+    response_of(probe::answer(&session, &format!("{}/{body}", uri.path()), "").await)
+}
+
+/// A middleware whose error takes the place of the handler's response.
+async fn fail(handler: Arc<impl Endpoint>, request: Request) -> Result<Response> {
+    let status: u16 = request
+        .raw_path_param("status")
+        .and_then(|status| status.parse().ok())
+        .unwrap_or_default();
+    handler.get_response(request).await;
+    Err(Error::from_status(
+        StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST),
+    ))
+}
+
+fn response_of(answered: probe::Answer) -> Response {
+    let status = StatusCode::from_u16(answered.status).unwrap_or(StatusCode::BAD_REQUEST);
+    let mut response = Response::builder().status(status).body(answered.body);
+    for (name, value) in answered.headers {
         if let Ok(value) = HeaderValue::try_from(value) {
             response
                 .headers_mut()

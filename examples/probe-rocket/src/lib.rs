@@ -16,7 +16,7 @@ use rocket::http::uri::Origin;
 use rocket::http::{ContentType, Status};
 use rocket::response::stream::ByteStream;
 use rocket::response::{self, Responder};
-use rocket::{Build, Config, Request, Response, Rocket, get, routes};
+use rocket::{Build, Config, Request, Response, Rocket, get, post, routes};
 use rocket_ws::{Channel, Message, WebSocket};
 use tracing_log::LogTracer;
 use tracing_log::log::LevelFilter;
@@ -31,7 +31,10 @@ pub fn app(sessions: SessionFairing, address: SocketAddr) -> Rocket<Build> {
     // What Rocket says goes where everything else goes, instead of to standard output.
     let _taken = LogTracer::init_with_filter(LevelFilter::Info);
     rocket::custom(config)
-        .mount("/", routes![none, stream, events, socket, answer])
+        .mount(
+            "/",
+            routes![none, stream, events, socket, error, upload, answer],
+        )
         .attach(sessions)
 }
 
@@ -75,6 +78,18 @@ fn none() -> &'static str {
 #[get("/<_..>")]
 async fn answer(session: Session, uri: &Origin<'_>) -> Answer {
     Answer(probe::answer(&session, uri.path().as_str(), query(uri)).await)
+}
+
+/// Answers with an error of Rocket's own.
+#[get("/error/<_>/<_>/<status>")]
+async fn error(session: Session, uri: &Origin<'_>, status: u16) -> Status {
+    probe::answer(&session, uri.path().as_str(), query(uri)).await;
+    Status::new(status)
+}
+
+#[post("/body/<_>", data = "<body>")]
+async fn upload(session: Session, uri: &Origin<'_>, body: String) -> Answer {
+    Answer(probe::answer(&session, &format!("{}/{body}", uri.path()), "").await)
 }
 
 #[get("/stream/<_..>")]

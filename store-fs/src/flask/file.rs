@@ -7,13 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anysession::{Deletion, Entry, Expect, Stored, Timestamp, Version, Write};
 use bytes::Bytes;
 use rustix::fs::OFlags;
-use sha2::{Digest as _, Sha256};
 
 use super::Hash;
 use crate::dir;
 use crate::error::{Failure, OpenError};
 use crate::folder::Folder;
-use crate::lock::{Locks, PATIENCE};
+use crate::lock::{Lock, Locks, PATIENCE};
 use crate::names;
 use crate::store::Durability;
 
@@ -24,7 +23,10 @@ const EXPIRY_LEN: usize = 4;
 #[derive(Debug)]
 pub(super) struct Files {
     folder: Folder,
+    /// By what SHA-256 calls a session, for all that is done to it.
     locks: Locks,
+    /// By what MD5 calls it, for what is done to a file of that name: whoever sweeps files knows only their names.
+    md5_locks: Locks,
     /// By which new sessions are called, if that is configured.
     hash: Option<Hash>,
     /// Whether the last session that was found here was called by MD5.
@@ -45,11 +47,16 @@ impl Files {
         durability: Durability,
     ) -> Result<Self, OpenError> {
         let folder = dir::open_root(path, durability)?;
-        let (locks, _) = folder.make_child(&format!("anysession-locks{NOT_A_SESSION}"))?;
+        let locks = |kind| -> Result<Locks, Failure> {
+            let (locks, _) = folder.make_child(&format!("anysession-{kind}{NOT_A_SESSION}"))?;
+            Ok(Locks::new(locks, PATIENCE))
+        };
+        let (locks, md5_locks) = (locks("locks")?, locks("locks-md5")?);
         let met_md5 = AtomicBool::new(hash_in(&folder)? == Hash::Md5);
         Ok(Files {
             folder,
-            locks: Locks::new(locks, PATIENCE),
+            locks,
+            md5_locks,
             hash,
             met_md5,
             durability,
@@ -71,7 +78,7 @@ impl Files {
         entry: &Entry,
         now: Timestamp,
     ) -> Result<Write, Failure> {
-        let lock = self.locks.take(shard(name))?;
+        let held = self.hold(name)?;
         let found = self.find(name)?;
         let alive = (found.as_ref()).filter(|found| found.stored.entry.deadline > now);
         let fits = match (expect, alive) {
@@ -86,10 +93,10 @@ impl Files {
             .as_ref()
             .map_or_else(|| self.new_hash().file(name), |found| found.file.clone());
         self.write(&file, entry.deadline, &entry.payload)?;
+        drop(held);
         if found.is_none() {
             self.count(&file, 1);
         }
-        drop(lock);
         if self.durability == Durability::Full {
             self.folder.sync()?;
         }
@@ -103,7 +110,7 @@ impl Files {
         deadline: Timestamp,
         now: Timestamp,
     ) -> Result<(), Failure> {
-        let _lock = self.locks.take(shard(name))?;
+        let _held = self.hold(name)?;
         let Some(Found { file, stored }) = self.find(name)? else {
             return Ok(());
         };
@@ -118,16 +125,15 @@ impl Files {
     }
 
     pub(super) fn delete(&self, name: &str, version: &Version) -> Result<Deletion, Failure> {
-        let _lock = self.locks.take(shard(name))?;
-        let Some(found) = self
-            .find(name)?
-            .filter(|found| found.stored.version == *version)
-        else {
+        let held = self.hold(name)?;
+        let found = self.find(name)?;
+        let Some(found) = found.filter(|found| found.stored.version == *version) else {
             return Ok(Deletion::Conflict);
         };
         if !self.folder.remove(&found.file)? {
             return Ok(Deletion::Conflict);
         }
+        drop(held);
         self.count(&found.file, -1);
         if self.durability == Durability::Full {
             self.folder.sync()?;
@@ -135,7 +141,6 @@ impl Files {
         Ok(Deletion::Done)
     }
 
-    /// Without locks: what has expired is not written any more, neither here nor by Flask.
     pub(super) fn delete_expired(&self, before: Timestamp, limit: usize) -> Result<usize, Failure> {
         self.folder.check_not_removed()?;
         let mut deleted = 0;
@@ -144,21 +149,46 @@ impl Files {
                 break;
             }
             let (file, _) = listed?;
-            let Ok(file) = String::from_utf8(file) else {
-                continue;
-            };
-            if Hash::of(&file).is_none() {
-                continue;
-            }
-            let expired = self
-                .read(&file)?
-                .and_then(|bytes| split(&bytes).map(|(end, _)| end));
-            if expired.is_some_and(|end| end <= before) && self.folder.remove(&file)? {
+            if let Ok(file) = String::from_utf8(file)
+                && let Some(hash) = Hash::of(&file)
+                && self.delete_if_expired(&file, hash, before)?
+            {
                 self.count(&file, -1);
                 deleted += 1;
             }
         }
         Ok(deleted)
+    }
+
+    /// Looks first without the lock, because most sessions live, and again under it, because the end may have moved.
+    fn delete_if_expired(
+        &self,
+        file: &str,
+        hash: Hash,
+        before: Timestamp,
+    ) -> Result<bool, Failure> {
+        let is_expired = || -> Result<bool, Failure> {
+            let end = self.read(file)?.and_then(|bytes| Some(split(&bytes)?.0));
+            Ok(end.is_some_and(|end| end <= before))
+        };
+        if !is_expired()? {
+            return Ok(false);
+        }
+        let locks = match hash {
+            Hash::Sha256 => &self.locks,
+            Hash::Md5 => &self.md5_locks,
+        };
+        let _lock = locks.take(shard(file))?;
+        Ok(is_expired()? && self.folder.remove(file)?)
+    }
+
+    /// The right to change what there is of a session.
+    fn hold(&self, name: &str) -> Result<(Lock<'_>, Option<Lock<'_>>), Failure> {
+        let lock = self.locks.take(shard(&Hash::Sha256.file(name)))?;
+        let md5 = Hash::Md5.file(name);
+        let is_md5 = self.new_hash() == Hash::Md5 || self.folder.stat(md5.as_bytes())?.is_some();
+        let md5_lock = is_md5.then(|| self.md5_locks.take(shard(&md5)));
+        Ok((lock, md5_lock.transpose()?))
     }
 
     fn new_hash(&self) -> Hash {
@@ -259,9 +289,10 @@ fn split(bytes: &[u8]) -> Option<(Timestamp, &[u8])> {
     Some((end, value))
 }
 
-/// The lock that a session belongs to, whatever its file is called.
-fn shard(name: &str) -> u8 {
-    Sha256::digest(name)[0]
+/// The lock that a file belongs to.
+fn shard(file: &str) -> u8 {
+    let digits = file.get(..2).unwrap_or_default();
+    u8::from_str_radix(digits, 16).unwrap_or_default()
 }
 
 /// How the sessions that are there are called.

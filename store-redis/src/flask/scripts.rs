@@ -18,7 +18,7 @@ static TOUCH: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("touc
 static DELETE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("delete.lua")));
 
 pub(super) fn load(key: String) -> Call {
-    Call::new(&LOAD, key)
+    Call::new(&LOAD, key, 0)
 }
 
 /// A word says whether anything is expected, since every text may be a value.
@@ -27,7 +27,7 @@ pub(super) fn put(key: String, expected: Option<&Bytes>, now: Timestamp, entry: 
         None => ("absent", &[][..]),
         Some(value) => ("value", &value[..]),
     };
-    Call::new(&PUT, key)
+    Call::new(&PUT, key, expected.len() + entry.payload.len())
         .arg(word)
         .arg(expected)
         .arg(Deadline::from(now).as_millis())
@@ -36,14 +36,14 @@ pub(super) fn put(key: String, expected: Option<&Bytes>, now: Timestamp, entry: 
 }
 
 pub(super) fn touch(key: String, value: &Bytes, now: Timestamp, deadline: Timestamp) -> Call {
-    Call::new(&TOUCH, key)
+    Call::new(&TOUCH, key, value.len())
         .arg(&value[..])
         .arg(Deadline::from(now).as_millis())
         .arg(expiry(deadline))
 }
 
 pub(super) fn delete(key: String, value: &Bytes) -> Call {
-    Call::new(&DELETE, key).arg(&value[..])
+    Call::new(&DELETE, key, value.len()).arg(&value[..])
 }
 
 /// Redis refuses 0.

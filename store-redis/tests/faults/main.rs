@@ -33,9 +33,11 @@ fn main() -> std::process::ExitCode {
             a_master_that_was_stopped_comes_back_as_a_replica_and_is_not_asked;
         storms:
             a_killed_server_with_an_append_only_file_loses_nothing_in_a_storm,
+            a_managed_connection_of_the_application_loses_nothing_in_a_storm,
             a_killed_server_without_one_mixes_nothing_up_in_a_storm,
             a_failover_undoes_nothing_that_was_replicated_in_a_storm,
             a_failover_mixes_nothing_up_in_a_storm,
+            a_node_that_dies_undoes_nothing_that_was_replicated_in_a_storm,
             slots_move_under_a_storm;
     })
 }

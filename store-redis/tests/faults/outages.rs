@@ -192,7 +192,10 @@ pub(crate) async fn a_server_that_is_full_says_so_and_loses_nothing() {
         (stored.version, stored.entry),
         (version.clone(), of_user("ada", "x"))
     );
-    assert_eq!(store.keys_of_user("ada").await.unwrap(), [key.clone()]);
+    assert_eq!(
+        store.keys_of_user("ada").await.unwrap(),
+        std::slice::from_ref(&key)
+    );
     assert_eq!(store.delete(&key, &version).await.unwrap(), Deletion::Done);
     server
         .command(&["CONFIG", "SET", "maxmemory", "0"])

@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
+use anysession::Store;
+use anysession_redis::{RedisOptions, RedisStore};
 use anysession_testkit::servers::{Redis, RedisCluster, RedisSentinels};
 use anysession_testkit::{Keeps, Storm};
+use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 
 use crate::common::open;
 
@@ -14,7 +18,11 @@ const OPERATIONS: usize = 1_600;
 
 /// Rages while `suffer` does something to the servers, and once more when it is over.
 async fn rage_and_judge(what: &str, url: &str, keeps: Keeps, suffer: impl FnOnce()) {
-    let storm = Arc::new(Storm::on([open(url).await, open(url).await]));
+    rage_on([open(url).await, open(url).await], what, keeps, suffer).await;
+}
+
+async fn rage_on(stores: [Arc<dyn Store>; 2], what: &str, keeps: Keeps, suffer: impl FnOnce()) {
+    let storm = Arc::new(Storm::on(stores));
     // There is something to lose.
     storm.rage(OPERATIONS).await;
     let is_over = Arc::new(AtomicBool::new(false));
@@ -49,6 +57,29 @@ pub(crate) async fn a_killed_server_with_an_append_only_file_loses_nothing_in_a_
         }
     };
     rage_and_judge("kill -9, append-only file", &url, Keeps::Everything, suffer).await;
+}
+
+/// One handle on the store's own connection, one on a connection of the application.
+pub(crate) async fn a_managed_connection_of_the_application_loses_nothing_in_a_storm() {
+    let mut server = Redis::setup().append_only().start().unwrap();
+    let url = format!("{}?{LIMITS}", server.url());
+    let config = ConnectionManagerConfig::new()
+        .set_connection_timeout(Some(Duration::from_secs(1)))
+        .set_response_timeout(Some(Duration::from_secs(1)))
+        .set_max_delay(Duration::from_millis(200));
+    let client = redis::Client::open(server.url()).unwrap();
+    let managed = ConnectionManager::new_with_config(client, config);
+    let managed = RedisStore::from_manager(managed.await.unwrap(), RedisOptions::default()).await;
+    let stores = [open(&url).await, Arc::new(managed.unwrap()) as _];
+    let suffer = || {
+        for _ in 0..3 {
+            writes_pass_by(&server, 300);
+            server.program().kill();
+            server.restart().unwrap();
+        }
+    };
+    let what = "kill -9, a connection of the application";
+    rage_on(stores, what, Keeps::Everything, suffer).await;
 }
 
 pub(crate) async fn a_killed_server_without_one_mixes_nothing_up_in_a_storm() {
@@ -90,6 +121,45 @@ async fn fail_over(durability: &str, keeps: Keeps) {
             .unwrap();
     };
     rage_and_judge(&format!("failover {durability}"), &url, keeps, suffer).await;
+}
+
+/// Each master of the Cluster has a replica, and one of them dies.
+pub(crate) async fn a_node_that_dies_undoes_nothing_that_was_replicated_in_a_storm() {
+    let mut cluster = RedisCluster::start().unwrap();
+    for master in 0..3 {
+        let id = cluster.nodes()[master]
+            .command(&["CLUSTER", "MYID"])
+            .unwrap();
+        cluster.add_node().unwrap();
+        let replica = cluster.nodes().last_mut().unwrap();
+        // Refused until the nodes have told each other who they are.
+        let follow = ["CLUSTER", "REPLICATE", &id];
+        replica
+            .await_that(&follow, |answer| answer == "OK")
+            .unwrap();
+        let up = |info: &str| info.contains("master_link_status:up");
+        replica.await_that(&["INFO", "replication"], up).unwrap();
+    }
+    let url = format!(
+        "redis-cluster://{}?{LIMITS}&durability=replicated",
+        cluster.addresses()
+    );
+    let suffer = || {
+        let nodes = cluster.nodes();
+        writes_pass_by(&nodes[0], 100);
+        nodes[0].program().kill();
+        let is_master = |role: &str| role.starts_with("master");
+        nodes[3].await_that(&["ROLE"], is_master).unwrap();
+        // Without a replica nothing is replicated, so the old master comes back as one.
+        nodes[0].restart().unwrap();
+        let up = |info: &str| info.contains("role:slave") && info.contains("master_link_status:up");
+        nodes[0].await_that(&["INFO", "replication"], up).unwrap();
+        for node in nodes {
+            let is_ok = |info: &str| info.contains("cluster_state:ok");
+            node.await_that(&["CLUSTER", "INFO"], is_ok).unwrap();
+        }
+    };
+    rage_and_judge("a node dies, replicated", &url, Keeps::Everything, suffer).await;
 }
 
 pub(crate) async fn slots_move_under_a_storm() {

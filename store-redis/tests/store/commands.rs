@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anysession::{Deletion, Store};
 use anysession_redis::{RedisOptions, RedisStore};
+use anysession_testkit::RequestCosts;
 use anysession_testkit::servers::{Proxy, Redis, RedisCluster};
 
 use crate::common::{LATER, NOW, create, delete, entry, load, new_key, of_user, open, update};
@@ -37,6 +38,38 @@ pub(crate) async fn every_verb_is_one_round_trip() {
         store.delete_expired(LATER, 100).await.unwrap();
         assert_eq!(trips(), 6, "delete_expired asks nobody");
     }
+}
+
+/// Of whole requests, on one connection each way that leads to one server: as round trips.
+pub(crate) async fn requests_cost_the_round_trips_that_are_promised() {
+    let server = Redis::setup().start().unwrap();
+    let proxy = Proxy::start(server.address()).await.unwrap();
+    let url = format!("redis://{}", proxy.address());
+    let client = redis::Client::open(url.as_str()).unwrap();
+    let managed = redis::aio::ConnectionManager::new(client).await.unwrap();
+    let managed = RedisStore::from_manager(managed, RedisOptions::default()).await;
+    for store in [open(&url).await, Arc::new(managed.unwrap()) as _] {
+        let costs = RequestCosts::of(store, || proxy.round_trips()).await;
+        assert_eq!(costs.unwrap(), RequestCosts::PROMISED);
+    }
+}
+
+/// The same as the server counts them: the commands that it was sent, without those that its scripts run.
+pub(crate) async fn requests_cost_the_commands_that_are_promised() {
+    let mut servers = [Redis::setup().start().unwrap()];
+    let store = open(&servers[0].url()).await;
+    let costs = RequestCosts::of(store, || {
+        let calls = calls(&mut servers);
+        let of = |name| calls.get(name).copied().unwrap_or_default();
+        usize::try_from(of("get") + of("evalsha") + of("eval")).unwrap()
+    })
+    .await;
+    // Who signs in is entered into the index of the user behind the record, in the same packet.
+    let promised = RequestCosts {
+        log_in: RequestCosts::PROMISED.log_in + 1,
+        ..RequestCosts::PROMISED
+    };
+    assert_eq!(costs.unwrap(), promised);
 }
 
 /// As the server counts them: the commands that a verb sends, without those that its script runs.
@@ -127,7 +160,10 @@ pub(crate) async fn a_server_that_forgot_its_scripts_learns_them_again() {
     let forget = || server.command(&["SCRIPT", "FLUSH"]).unwrap();
     forget();
     let (key, version) = create(&*store, of_user("ada", "a")).await;
-    assert_eq!(store.keys_of_user("ada").await.unwrap(), [key.clone()]);
+    assert_eq!(
+        store.keys_of_user("ada").await.unwrap(),
+        std::slice::from_ref(&key)
+    );
     forget();
     let version = update(&*store, &key, &version, of_user("ada", "b")).await;
     forget();
@@ -150,7 +186,10 @@ pub(crate) async fn a_server_that_forgot_its_scripts_learns_them_again() {
     forget();
     create(&*store, entry("")).await;
     let version = update(&*store, &key, &version, of_user("bob", "c")).await;
-    assert_eq!(store.keys_of_user("bob").await.unwrap(), [key.clone()]);
+    assert_eq!(
+        store.keys_of_user("bob").await.unwrap(),
+        std::slice::from_ref(&key)
+    );
     forget();
     assert_eq!(store.delete(&key, &version).await.unwrap(), Deletion::Done);
 }

@@ -11,10 +11,16 @@ pub(crate) struct Dialect {
     pub(crate) time: &'static str,
     /// The column `expiry` as text.
     pub(crate) shown: &'static str,
-    /// Which part of a deadline, in milliseconds, the column keeps.
-    pub(crate) millis: u64,
+    pub(crate) precision: Precision,
     /// Two values: a time and a limit.
     pub(crate) delete_expired: &'static str,
+}
+
+/// What the column keeps of a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Precision {
+    Microseconds,
+    Seconds,
 }
 
 pub(super) struct Statements {

@@ -3,9 +3,11 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anysession::{Drivers, Store, StoreKey};
+use anysession_sql::{MySqlStore, PostgresStore};
 use anysession_testkit::Suite;
 use anysession_testkit::servers::{MariaDb, Postgres, ServerError};
 use libtest_mimic::Trial;
@@ -47,6 +49,8 @@ pub(crate) trait Server: Send + 'static {
     const NAME: &'static str;
     /// The type of a column for bytes.
     const BYTES: &'static str;
+    /// The account of the system that it runs as, if it is started by root.
+    const USER: &'static str;
 
     fn address(&self) -> SocketAddr;
     fn url_at(&self, address: SocketAddr) -> String;
@@ -58,6 +62,9 @@ pub(crate) trait Server: Send + 'static {
     fn end_connections(&self);
     /// Rows that the table of this name gets beside those that it has: numbered from 1, with this deadline.
     fn fill(&self, table: &str, rows: usize, deadline: u64);
+    fn folder(&mut self) -> &Path;
+    /// The store's own table, in this folder.
+    fn make_table_at(&self, table: &str, folder: &Path);
     /// The name of a table as this server's client takes it.
     fn named(table: &str) -> String;
     /// A key as it stands in SQL.
@@ -71,6 +78,7 @@ pub(crate) trait Server: Send + 'static {
 impl Server for Postgres {
     const NAME: &'static str = "postgres";
     const BYTES: &'static str = "bytea";
+    const USER: &'static str = "postgres";
 
     fn address(&self) -> SocketAddr {
         Postgres::address(self)
@@ -106,6 +114,19 @@ impl Server for Postgres {
         ));
     }
 
+    fn folder(&mut self) -> &Path {
+        self.program().folder()
+    }
+
+    fn make_table_at(&self, table: &str, folder: &Path) {
+        let schema = PostgresStore::schema(&table.parse().unwrap());
+        self.run(&format!(
+            "CREATE TABLESPACE small LOCATION '{}'",
+            folder.display()
+        ));
+        self.run(&format!("SET default_tablespace = small; {schema}"));
+    }
+
     fn named(table: &str) -> String {
         table.to_owned()
     }
@@ -118,6 +139,7 @@ impl Server for Postgres {
 impl Server for MariaDb {
     const NAME: &'static str = "mariadb";
     const BYTES: &'static str = "blob";
+    const USER: &'static str = "mysql";
 
     fn address(&self) -> SocketAddr {
         MariaDb::address(self)
@@ -153,6 +175,19 @@ impl Server for MariaDb {
         self.run(&format!(
             "INSERT INTO {table} SELECT UNHEX(SHA2(CONCAT({deadline}, '-', seq), 256)), seq, 'row', 'user', 0, \
              {deadline} FROM app.seq_1_to_{rows}"
+        ));
+    }
+
+    fn folder(&mut self) -> &Path {
+        self.program().folder()
+    }
+
+    fn make_table_at(&self, table: &str, folder: &Path) {
+        let schema = MySqlStore::schema(&table.parse().unwrap());
+        let at = format!("ENGINE = InnoDB DATA DIRECTORY = '{}'", folder.display());
+        self.run(&format!(
+            "USE app; {}",
+            schema.replace("ENGINE = InnoDB", &at)
         ));
     }
 

@@ -75,6 +75,40 @@ pub(super) async fn a_panic_changes_nothing(world: World) -> Result<(), Failure>
     Ok(())
 }
 
+/// Of the framework's own kind, by a middleware between the adapter and the handler where there is such a thing.
+pub(super) async fn an_error_from_further_in_counts_by_its_status(
+    world: World,
+) -> Result<(), Failure> {
+    let site = world.site().await?;
+    let browser = site.visitor(&["/set/k/v"]).await?;
+    for (status, stored) in [(500, "v"), (503, "v"), (409, "w")] {
+        let response = browser.get(&format!("/error/k/w/{status}")).await?;
+        ensure_eq!(
+            response.status,
+            status,
+            "status of an error from further in"
+        );
+        ensure_eq!(
+            browser.ok("/get/k").await?,
+            stored,
+            "what is stored behind an error of status {status}"
+        );
+    }
+    for (status, cookies) in [(500, 0), (409, 1)] {
+        let response = site.browser().get(&format!("/error/k/w/{status}")).await?;
+        ensure_eq!(
+            response.session_cookies().len(),
+            cookies,
+            "cookies of an error of status {status}"
+        );
+        ensure!(
+            response.vary().contains(&"cookie".to_owned()),
+            "an error of status {status} varies by cookie, but: {response:?}"
+        );
+    }
+    Ok(())
+}
+
 pub(super) async fn what_save_has_committed_stays_on_5xx(world: World) -> Result<(), Failure> {
     let site = world.site().await?;
     let browser = site.visitor(&["/set/k/v"]).await?;

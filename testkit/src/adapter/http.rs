@@ -25,6 +25,7 @@ pub(crate) const A_MOMENT: Duration = Duration::from_millis(50);
 pub(crate) struct Request {
     head: bool,
     bytes: Vec<u8>,
+    body: Vec<u8>,
 }
 
 impl Request {
@@ -39,6 +40,11 @@ impl Request {
     /// A method that no route of the probe has.
     pub(crate) fn post(path: &str) -> Self {
         Self::new("POST", path).line("Content-Length: 0")
+    }
+
+    /// Brings a body, whose length or framing is still to be said.
+    pub(crate) fn upload(path: &str) -> Self {
+        Self::new("POST", path).line("Content-Type: text/plain")
     }
 
     /// Asks for a WebSocket (RFC 6455, 4.1).
@@ -59,12 +65,19 @@ impl Request {
         Request {
             head: method == "HEAD",
             bytes: start.into_bytes(),
+            body: Vec::new(),
         }
     }
 
-    fn line(mut self, line: &str) -> Self {
+    pub(crate) fn line(mut self, line: &str) -> Self {
         self.bytes.extend_from_slice(line.as_bytes());
         self.bytes.extend_from_slice(b"\r\n");
+        self
+    }
+
+    /// What comes behind the head, byte for byte.
+    pub(crate) fn body(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.body = bytes.into();
         self
     }
 
@@ -86,7 +99,7 @@ impl Request {
         let broken = |error| Failure::new(format!("the server does not take a request: {error}"));
         let mut stream = TcpStream::connect(to).await.map_err(broken)?;
         stream.set_nodelay(true).map_err(broken)?;
-        let bytes = [&self.bytes[..], b"\r\n"].concat();
+        let bytes = [&self.bytes[..], b"\r\n", &self.body].concat();
         stream.write_all(&bytes).await.map_err(broken)?;
         Ok(Connection {
             head: self.head,
@@ -147,6 +160,21 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
+    /// Sends more of the request, whose response is still to come.
+    pub(crate) async fn go_on(mut self, bytes: &[u8]) -> Result<Connection, Failure> {
+        ensure!(
+            self.unread.is_empty(),
+            "an interim response is followed by nothing until the request is complete"
+        );
+        let sent = self.stream.write_all(bytes).await;
+        sent.map_err(|error| Failure::new(format!("the server takes no body: {error}")))?;
+        let stream = self.stream;
+        Ok(Connection {
+            head: false,
+            stream,
+        })
+    }
+
     /// Waits for more. `false` if the connection is closed.
     pub(crate) async fn fill(&mut self) -> Result<bool, Failure> {
         fill(&mut self.stream, &mut self.unread).await

@@ -106,6 +106,7 @@ fn change(session: &Session, parts: &[&str]) -> Result<bool, Refusal> {
             let _read: Option<Value> = session.get(k)?;
             session.insert(k, v)?;
         }
+        ["body", k, v] | ["error", k, v, _] => session.insert(k, v)?,
         ["remove", k] => session.remove(k),
         ["clear"] => session.clear(),
         ["login", user] => session.log_in(user)?,

@@ -45,11 +45,23 @@ pub(crate) async fn keys_of_user_follows_a_change_of_user(store: Subject) -> Res
     let adas = store
         .update(&key, &anonymous, &entry_of(&ada, "payload"))
         .await?;
-    expect_all(&store, &ada, &[key.clone()], "after user None to Some").await?;
+    expect_all(
+        &store,
+        &ada,
+        std::slice::from_ref(&key),
+        "after user None to Some",
+    )
+    .await?;
     let bobs = store
         .update(&key, &adas, &entry_of(&bob, "payload"))
         .await?;
-    expect_all(&store, &bob, &[key.clone()], "after user Some to another").await?;
+    expect_all(
+        &store,
+        &bob,
+        std::slice::from_ref(&key),
+        "after user Some to another",
+    )
+    .await?;
     let nobodys = store.update(&key, &bobs, &entry("payload")).await?;
     let adas = store
         .update(&key, &nobodys, &entry_of(&ada, "payload"))
@@ -57,7 +69,7 @@ pub(crate) async fn keys_of_user_follows_a_change_of_user(store: Subject) -> Res
     expect_all(
         &store,
         &ada,
-        &[key.clone()],
+        std::slice::from_ref(&key),
         "after user Some to None to Some",
     )
     .await?;
@@ -69,7 +81,7 @@ pub(crate) async fn keys_of_user_follows_a_change_of_user(store: Subject) -> Res
     expect_all(
         &store,
         &ada,
-        &[key.clone()],
+        std::slice::from_ref(&key),
         "after delete, list and create",
     )
     .await?;
@@ -129,7 +141,7 @@ pub(crate) async fn keys_of_user_tells_similar_users_apart(store: Subject) -> Re
         expect_exactly(
             &store,
             user,
-            &[key.clone()],
+            std::slice::from_ref(key),
             "with users much like each other",
         )
         .await?;
@@ -167,7 +179,13 @@ pub(crate) async fn keys_of_user_forgets_what_expired(store: Subject) -> Result<
         store.create(&new_key(), &expired, now).await?;
     }
     swept.all(swept.end()).await?;
-    expect_all(&store, &user, &[kept.clone()], "after delete_expired").await?;
+    expect_all(
+        &store,
+        &user,
+        std::slice::from_ref(&kept),
+        "after delete_expired",
+    )
+    .await?;
     let when = "in the second list after delete_expired";
     expect_exactly(&store, &user, &[kept], when).await
 }
@@ -183,7 +201,13 @@ pub(crate) async fn keys_of_user_never_holds_too_few_while_entries_come_and_go(
             let key = new_key();
             for round in 0..15 {
                 let version = store.create(&key, &entry_of(&user, "here"), NOW).await?;
-                expect_all(&store, &user, &[key.clone()], "as soon as create answers").await?;
+                expect_all(
+                    &store,
+                    &user,
+                    std::slice::from_ref(&key),
+                    "as soon as create answers",
+                )
+                .await?;
                 store.remove(&key, &version).await?;
                 if round % 2 == 0 {
                     store.keys_of_user(&user).await?;

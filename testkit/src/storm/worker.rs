@@ -129,7 +129,8 @@ impl Worker {
 
     async fn begin(&mut self, place: usize) -> Result<(), Error> {
         let lineage = self.lineages.next_lineage.fetch_add(1, Ordering::Relaxed);
-        let short_lived = self.roll(8) == 0;
+        // Flask-Session has no place for a lifetime of one session.
+        let short_lived = self.roll(8) == 0 && self.sessions.config().as_flask().is_none();
         let begun = self.now();
         let slot = self.sessions.slot();
         let session = slot.load(slot.open([].into_iter())).await?;

@@ -25,7 +25,11 @@ fn every_flaw_of_an_adapter_is_found_by_the_trial_of_its_rule() {
     let (found, unnoticed) = try_all(&[
         (
             F::ChangesKeptOn5xx,
-            &["a_5xx_changes_nothing", "a_5xx_leaves_the_id_as_it_was"],
+            &[
+                "a_5xx_changes_nothing",
+                "a_5xx_leaves_the_id_as_it_was",
+                "an_error_from_further_in_counts_by_its_status",
+            ],
             flawed,
         ),
         (F::ChangesKeptOnPanic, &["a_panic_changes_nothing"], flawed),
@@ -196,6 +200,16 @@ fn every_flaw_of_an_adapter_is_found_by_the_trial_of_its_rule() {
                 "a_socket_cannot_get_a_new_id",
                 "a_log_out_in_a_socket_is_final",
             ],
+            flawed,
+        ),
+        (
+            F::InterimResponseVaries,
+            &["an_interim_response_carries_no_header_of_ours"],
+            flawed,
+        ),
+        (
+            F::TrailerReadAsHeader,
+            &["a_cookie_in_a_trailer_is_not_read"],
             flawed,
         ),
     ]);

@@ -1,5 +1,6 @@
 //! The smallest adapter: HTTP/1.1 by hand, one request a connection, and on demand one mistake.
 
+mod body;
 mod flaw;
 mod live;
 mod response;
@@ -44,10 +45,10 @@ async fn connection(mut stream: TcpStream, sessions: Sessions, flaw: Flaw) -> st
     }
     let mut lines = [httparse::EMPTY_HEADER; 32];
     let mut request = httparse::Request::new(&mut lines);
-    let Ok(httparse::Status::Complete(_)) = request.parse(&bytes) else {
+    let Ok(httparse::Status::Complete(length)) = request.parse(&bytes) else {
         return stream.write_all(&Response::of(400).bytes(false)).await;
     };
-    let cookies: Vec<Cow<'_, [u8]>> = (request.headers.iter())
+    let mut cookies: Vec<Cow<'_, [u8]>> = (request.headers.iter())
         .filter(|line| line.name.eq_ignore_ascii_case("cookie"))
         .map(|line| flaw::misread(line.value, flaw))
         .take(match flaw {
@@ -56,9 +57,15 @@ async fn connection(mut stream: TcpStream, sessions: Sessions, flaw: Flaw) -> st
         })
         .collect();
     let method = request.method.unwrap_or_default();
-    let target = request.path.unwrap_or_default();
+    let mut target = Cow::Borrowed(request.path.unwrap_or_default());
+    if method == "POST" && target.starts_with("/body/") {
+        let begun = bytes[length..].to_vec();
+        let (body, trailing) = body::read(&mut stream, request.headers, begun, flaw).await?;
+        target = format!("{target}/{body}").into();
+        cookies.extend(trailing);
+    }
     let begun = tokio::select! {
-        begun = respond(&sessions, method, &cookies, target, flaw) => begun,
+        begun = respond(&sessions, method, &cookies, &target, flaw) => begun,
         () = left(&stream) => return Ok(()),
     };
     let Some(live) = begun.live else {
@@ -134,7 +141,7 @@ async fn respond(
     flaw: Flaw,
 ) -> Begun {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let known_method = ["GET", "HEAD"].contains(&method);
+    let known_method = ["GET", "HEAD"].contains(&method) || path.starts_with("/body/");
     if flaw != Flaw::SessionLoadedOnEveryRoute {
         if !known_method {
             return Response::of(405).into();
@@ -216,6 +223,11 @@ async fn handle(
                     conversation = probe::socket(&anonymous(&sessions).await, &path);
                 }
                 Begun::live(Response::of(101), Live::Socket(conversation))
+            }
+            Some("error") => {
+                probe::answer(&session, &path, &query).await;
+                let status = path.rsplit('/').next().unwrap_or_default();
+                Response::of(status.parse().unwrap_or(400)).into()
             }
             _ => {
                 let answer = probe::answer(&session, &path, &query).await;

@@ -1,7 +1,8 @@
 //! `serve <library> <url>` serves four routes on a free port of 127.0.0.1 and prints where. The library is `anysession-axum`,
 //! `anysession-actix`, or `by-hand`: a handler of axum with the backend's own client.
 //!
-//! `/ignore` takes no session, `/read` reads a key of ten, `/write` reads and writes it, `/new` makes a session of ten keys.
+//! `/ignore` takes no session, `/read` reads a key of ten, `/write` reads and writes it, `/new` makes a session of ten keys, and
+//! `/regenerate`, which nothing by hand has, gives it another id.
 
 mod by_hand;
 mod ours_on_actix;
@@ -31,6 +32,7 @@ const KEYS: usize = 10;
 
 async fn sessions(url: &str) -> io::Result<Sessions> {
     let drivers = Drivers::default()
+        .with(anysession_fs::DRIVER)
         .with(anysession_redis::DRIVER)
         .with(anysession_sql::SQLITE)
         .with(anysession_sql::POSTGRES)

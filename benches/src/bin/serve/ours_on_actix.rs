@@ -17,6 +17,7 @@ pub fn serve(url: &str) -> io::Result<()> {
                 .route("/read", web::get().to(read))
                 .route("/write", web::get().to(write))
                 .route("/new", web::get().to(new))
+                .route("/regenerate", web::get().to(regenerate))
         });
         let server = server.workers(WORKERS).bind(("127.0.0.1", 0))?;
         println!("http://{}", server.addrs()[0]);
@@ -35,6 +36,11 @@ async fn write(session: Session) -> &'static str {
     session
         .insert("key3", another(value))
         .expect("there is room");
+    "ok"
+}
+
+async fn regenerate(session: Session) -> &'static str {
+    session.regenerate_id().expect("there is a session");
     "ok"
 }
 

@@ -16,6 +16,7 @@ pub fn serve(url: &str) -> io::Result<()> {
             .route("/read", get(read))
             .route("/write", get(write))
             .route("/new", get(new))
+            .route("/regenerate", get(regenerate))
             .layer(SessionLayer::new(sessions));
         crate::serve(app).await
     })
@@ -32,6 +33,11 @@ async fn write(session: Session) -> &'static str {
     session
         .insert("key3", another(value))
         .expect("there is room");
+    "ok"
+}
+
+async fn regenerate(session: Session) -> &'static str {
+    session.regenerate_id().expect("there is a session");
     "ok"
 }
 

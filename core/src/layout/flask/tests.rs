@@ -171,7 +171,10 @@ fn decoded(format: Format, payload: impl Into<Vec<u8>>) -> Result<Record, Unread
 fn written(format: Format, record: &mut Record, changes: &Changes) -> Vec<u8> {
     let layout = Layout::Flask(format);
     let draft = changes.draft(&record.data, layout);
-    layout.seal(&key(), record, draft, NOON).payload.to_vec()
+    layout
+        .seal(&key(), record, draft, NOON, true)
+        .payload
+        .to_vec()
 }
 
 fn insert<T: Serialize>(changes: &mut Changes, format: Format, key: &str, value: T) {

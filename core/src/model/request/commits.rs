@@ -21,7 +21,7 @@ impl Request {
         own: Ops,
         scene: &mut Scene<'_>,
     ) {
-        let (commit, first) = Commit::begun(task, &self.found, &wish, scene.now, POLICY);
+        let (commit, first) = Commit::begun(task, &self.found, &wish, scene.now, &POLICY);
         let begun = Running::new(commit, first, self.ids, scene);
         match begun {
             Ok(running) => {

@@ -47,6 +47,9 @@ pub(crate) fn serve(sessions: Sessions, address: SocketAddr) {
 
 async fn answer(request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
     Ok(match request.uri().path() {
+        path if path.starts_with("/body/") && request.method() == Method::POST => {
+            upload(request).await.unwrap_or_else(empty)
+        }
         _ if !matches!(*request.method(), Method::GET | Method::HEAD) => {
             empty(StatusCode::METHOD_NOT_ALLOWED)
         }
@@ -65,8 +68,22 @@ async fn with_session(mut request: Request<Incoming>) -> Result<Response<Body>, 
             let conversation = probe::socket(&session, path);
             socket(&mut request, conversation)
         }
+        Some("error") => {
+            probe::answer(&session, path, query).await;
+            let status = path.rsplit('/').next().unwrap_or_default();
+            Err(status.parse().unwrap_or(StatusCode::BAD_REQUEST))
+        }
         _ => Ok(short(probe::answer(&session, path, query).await)),
     }
+}
+
+async fn upload(request: Request<Incoming>) -> Result<Response<Body>, StatusCode> {
+    let session = session(&request).await?;
+    let path = request.uri().path().to_owned();
+    let collected = request.into_body().collect().await;
+    let body = collected.map_err(|_| StatusCode::BAD_REQUEST)?.to_bytes();
+    let path = format!("{path}/{}", String::from_utf8_lossy(&body));
+    Ok(short(probe::answer(&session, &path, "").await))
 }
 
 fn short(answer: probe::Answer) -> Response<Body> {

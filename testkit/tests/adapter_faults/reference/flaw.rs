@@ -33,6 +33,8 @@ pub(crate) enum Flaw {
     StreamCommittedAtItsEnd,
     CommittedAfterTheHeaders,
     AnotherSessionAfterTheHeaders,
+    InterimResponseVaries,
+    TrailerReadAsHeader,
 }
 
 /// What an adapter makes of a header that it does not take byte by byte.

@@ -36,6 +36,8 @@ pub(super) fn candidates(runtime: &Arc<Runtime>, placement: Placement) -> Vec<Ca
     let store = tower_sessions::MemoryStore::default();
     let tower_sessions = tower_sessions::SessionManagerLayer::new(store);
     let axum_session = axum_session_layer(runtime);
+    // For the tasks that a layer spawns.
+    let _inside = runtime.enter();
     let no_op = tower_layer::Identity::new();
     let extension = Extension(Arc::new(()));
     vec![
@@ -208,7 +210,6 @@ fn axum_session_layer(
     let config = axum_session::SessionConfig::default();
     let store = axum_session::SessionStore::<axum_session::SessionNullPool>::new(None, config);
     let store = runtime.block_on(store).expect("it is in memory");
-    let _inside = runtime.enter();
     axum_session::SessionLayer::new(store)
 }
 

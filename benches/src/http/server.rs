@@ -91,16 +91,18 @@ impl Server {
         self.address
     }
 
-    /// How many microseconds all its threads have computed, in user and in kernel mode.
+    /// How many microseconds its threads have computed, in user and in kernel mode.
     pub fn cpu_us(&self) -> io::Result<f64> {
-        /// What Linux tells every program, whatever the kernel's own is.
-        const TICK_US: f64 = 10_000.0;
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        // The name of the program may hold blanks.
-        let fields = stat.rsplit(')').next().unwrap_or_default();
-        let ticks = fields.split_whitespace().skip(11).take(2);
-        let ticks: f64 = ticks.filter_map(|ticks| ticks.parse::<f64>().ok()).sum();
-        Ok(ticks * TICK_US)
+        let mut computed = 0.0;
+        for thread in std::fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
+            // A thread that has ended meanwhile is none of those that serve.
+            let Ok(stat) = std::fs::read_to_string(thread?.path().join("schedstat")) else {
+                continue;
+            };
+            let nanoseconds = stat.split(' ').next().unwrap_or_default();
+            computed += nanoseconds.parse::<f64>().map_err(io::Error::other)? / 1e3;
+        }
+        Ok(computed)
     }
 }
 

@@ -27,20 +27,22 @@ pub(crate) struct Backend {
 impl Backend {
     /// With the setting that a Flask application should have as long as it is not alone: it writes what it changed only.
     pub(crate) fn new(kind: &str, url: &str) -> Self {
+        // Its options are Rust's.
+        let place = url.split('?').next().unwrap_or(url);
         let (name, session_type, flask_url) = match kind {
-            "redis" => ("redis", "redis", url.to_owned()),
-            "sqlite" => ("sqlite", "sqlalchemy", url.replacen("://", ":///", 1)),
+            "redis" => ("redis", "redis", place.to_owned()),
+            "sqlite" => ("sqlite", "sqlalchemy", place.replacen("://", ":///", 1)),
             "postgres" => (
                 "postgres",
                 "sqlalchemy",
-                url.replacen("postgres", "postgresql+psycopg2", 1),
+                place.replacen("postgres", "postgresql+psycopg2", 1),
             ),
             "mysql" => (
                 "mariadb",
                 "sqlalchemy",
-                url.replacen("mysql", "mysql+pymysql", 1),
+                place.replacen("mysql", "mysql+pymysql", 1),
             ),
-            _ => ("files", "cachelib", url.to_owned()),
+            _ => ("files", "cachelib", place.to_owned()),
         };
         let format = match kind {
             "filesystem" => Format::PythonJson,

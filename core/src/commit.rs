@@ -224,7 +224,7 @@ impl<'p> Commit<'p> {
                 Ok(Step::Finished(End::Over))
             }
             (Awaiting::MarkDestroyed(key), Reply::Put(Write::Conflict)) => self.load(key),
-            (Awaiting::Destroy, Reply::Deleted(Deletion::Done)) => {
+            (Awaiting::Destroy, Reply::Deleted(Deletion::Done) | Reply::Put(Write::Done(_))) => {
                 Ok(Step::Finished(End::Destroyed))
             }
             (Awaiting::Destroy, Reply::Deleted(Deletion::Conflict))
@@ -232,7 +232,10 @@ impl<'p> Commit<'p> {
             {
                 Ok(Step::Finished(End::Destroyed))
             }
-            (Awaiting::Update { .. } | Awaiting::Replace, Reply::Put(Write::Conflict))
+            (
+                Awaiting::Update { .. } | Awaiting::Replace | Awaiting::Destroy,
+                Reply::Put(Write::Conflict),
+            )
             | (Awaiting::Replace | Awaiting::Destroy, Reply::Deleted(Deletion::Conflict)) => {
                 self.load_again()
             }

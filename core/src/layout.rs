@@ -185,6 +185,11 @@ pub(crate) fn moved(
     Ok(native::seal(key, &mut record, data, deadline, true))
 }
 
+/// What a log-out leaves in the native layout while sessions are still moved there.
+pub(crate) fn ended(key: &StoreKey, now: Timestamp, deadline: Timestamp) -> Entry {
+    native::encode_ended(key, now, deadline)
+}
+
 /// What a log-out leaves that finds its session gone and does not see where: whoever was about to say where it went is
 /// told by this that it has ended. Only where a tombstone is not in the session's own place.
 pub(crate) fn destroyed(deadline: Timestamp) -> Entry {

@@ -2,7 +2,8 @@
 //!
 //! The id stays, so that requests that come at once find one and the same session, whichever of them moves it. It is made
 //! in its new place first and then taken from the old one, at the bytes that were moved: what a Flask process that was
-//! still running has written in between is moved too.
+//! still running has written in between is moved too. A session that ends leaves a mark in its new place, so that it is not
+//! moved there once more by whoever finds it in the old one.
 
 use std::sync::Arc;
 

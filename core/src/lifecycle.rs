@@ -24,6 +24,8 @@ pub(crate) struct Policy {
     pub(crate) permanent: bool,
     pub(crate) size_limit: usize,
     pub(crate) layout: Layout,
+    /// Whether sessions are moved here from another layout, so that one that ends must leave a mark.
+    pub(crate) leaving: bool,
 }
 
 impl Policy {

@@ -53,6 +53,7 @@ impl Sessions {
             permanent: config.permanent(),
             size_limit: config.size_limit(),
             layout: config.layout(),
+            leaving: false,
         };
         let (clock, random) = (Arc::new(SystemClock), Arc::new(OsRandom));
         Sessions(Arc::new(Shared {
@@ -89,7 +90,15 @@ impl Sessions {
             store,
             format: flask.format(),
         });
-        Sessions(Arc::new(Shared { leaving, ..shared }))
+        let policy = Policy {
+            leaving: leaving.is_some(),
+            ..shared.policy
+        };
+        Sessions(Arc::new(Shared {
+            policy,
+            leaving,
+            ..shared
+        }))
     }
 
     /// With another source of time, for tests.

@@ -418,6 +418,30 @@ async fn what_flask_writes_while_a_session_is_moved_is_moved_too() {
     assert!(flask.bytes.kept.lock().unwrap().is_empty());
 }
 
+#[tokio::test]
+async fn a_session_that_ends_while_it_is_moved_stays_ended() {
+    let flask = site(Flask::default());
+    let mut browser = Browser::default();
+    browser
+        .visit(&flask, |session| session.insert("a", 1_u8).unwrap())
+        .await;
+    let site = leaving(&flask, Flask::default());
+    let gate = site.store.pause_after(Verb::Put);
+    let (mover, late) = (browser.clone(), browser.clone());
+    let moving = async { mover.get(&site, "a").await };
+    let ending = async {
+        // It is in its new place, and still in the old one.
+        let stopped = gate.reached().await;
+        browser.visit(&site, |session| session.destroy()).await;
+        assert_eq!(late.get(&site, "a").await, None);
+        stopped.release();
+    };
+    let (moved, ()) = tokio::join!(moving, ending);
+    assert_eq!(moved, None);
+    assert_eq!(late.get(&site, "a").await, None);
+    assert!(flask.bytes.kept.lock().unwrap().is_empty());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_storm_loses_nothing() {
     for format in [Format::MessagePack, Format::Json] {

@@ -23,6 +23,7 @@ const POLICY: Policy = Policy {
     permanent: false,
     size_limit: 64,
     layout: Layout::Native,
+    leaving: false,
 };
 
 /// The session's key when the request loaded it, and after it got a new id.

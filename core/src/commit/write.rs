@@ -5,6 +5,7 @@ use crate::changes::Changes;
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::id::SessionId;
+use crate::layout;
 use crate::lifecycle::Policy;
 use crate::payload::Draft;
 use crate::record::{Found, Live, Record, Tombstone};
@@ -17,9 +18,15 @@ impl Commit<'_> {
         match (self.task, self.target()) {
             (Task::Update, Some(_)) => self.update(),
             (Task::Destroy, Some(target)) => {
-                let step = Step::Delete(target.key.clone(), target.version.clone());
+                let (key, version) = (target.key.clone(), target.version.clone());
                 self.awaiting = Awaiting::Destroy;
-                Ok(step)
+                if !self.policy.leaving {
+                    return Ok(Step::Delete(key, version));
+                }
+                // It may still lie where it is moved from, and must not come here again: by then it has expired there.
+                let deadline = self.now + self.policy.lifetime;
+                let mark = layout::ended(&key, self.now, deadline);
+                Ok(Step::Put(key, Expect::Version(version), mark))
             }
             (Task::Update | Task::Destroy, None) => Ok(Step::Finished(End::Over)),
             (Task::Regenerate | Task::LogIn | Task::Create, _) => match &self.own {

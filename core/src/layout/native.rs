@@ -7,7 +7,7 @@
 //! | 3 | flags: tombstone, permanent known, permanent, lifetime known, signed in |
 //! | 4–11 | checksum of all that follows, of the flags, of the key and of the user |
 //! | 12– | record: created, written, hard end, lifetime, signed in (8 bytes each, milliseconds), then the data |
-//! | 12– | tombstone: replaced at (8 bytes), key of the successor (32 bytes) |
+//! | 12– | tombstone: replaced at (8 bytes), key of the successor (32 bytes; zeros: it ended) |
 //!
 //! Numbers are little-endian. The user stands beside the payload, in the store's own entry.
 
@@ -113,6 +113,19 @@ pub(super) fn encode_tombstone(
     }
 }
 
+/// The successor of a session that has none.
+const NOBODY: [u8; 32] = [0; 32];
+
+/// What is left of a session that ended and must not be moved here again.
+pub(super) fn encode_ended(key: &StoreKey, now: Timestamp, deadline: Timestamp) -> Entry {
+    let tombstone = Tombstone {
+        successor: StoreKey::from_digest(NOBODY),
+        replaced: now,
+        user: None,
+    };
+    encode_tombstone(key, &tombstone, deadline)
+}
+
 #[inline]
 pub(super) fn decode(
     key: &StoreKey,
@@ -144,6 +157,12 @@ pub(super) fn decode(
     let time = |index| number(index).map(Timestamp::from_millis);
     if flags & TOMBSTONE != 0 {
         let successor = bytes.get(CHECKED + 8..).and_then(StoreKey::from_bytes);
+        if successor
+            .as_ref()
+            .is_some_and(|key| *key.digest() == NOBODY)
+        {
+            return Ok(Decoded::Destroyed);
+        }
         return Ok(Decoded::Tombstone(Tombstone {
             successor: successor.ok_or(Unreadable::Corrupt)?,
             replaced: time(0)?,

@@ -13,6 +13,7 @@ const POLICY: Policy = Policy {
     permanent: false,
     size_limit: 1 << 16,
     layout: Layout::Native,
+    leaving: false,
 };
 
 fn key(n: u8) -> StoreKey {

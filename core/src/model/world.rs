@@ -24,6 +24,7 @@ pub(super) const POLICY: Policy = Policy {
     permanent: true,
     size_limit: 1 << 16,
     layout: Layout::Native,
+    leaving: false,
 };
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

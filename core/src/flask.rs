@@ -47,8 +47,8 @@
 //! [`lifetime`](crate::Config::lifetime) nothing is left to be moved, and `SESSION_LAYOUT` may go, with
 //! `SESSION_COOKIE_NAME=session` and `SESSION_COOKIE_PREFIX=none` in its place.
 //!
-//! Where a crash, or a Flask process that still runs, leaves a session in both places, the native one counts; if it is then
-//! ended, the other one may come back until it expires.
+//! Where a crash leaves a session in both places, the native one counts, and one that was ended there does not come back.
+//! What a Flask process that still runs stores in the other one is not seen.
 
 mod date_time;
 mod login;

@@ -1,5 +1,7 @@
 //! How things are timed: interleaved rounds, medians, one process.
 
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
@@ -72,6 +74,20 @@ pub fn medians(effort: Effort, time: Time, mut candidates: Vec<Run<'_>>) -> Vec<
 #[expect(clippy::disallowed_methods, reason = "a bench is about real time")]
 pub fn pause(duration: Duration) {
     std::thread::sleep(duration);
+}
+
+/// Waits on this thread, for as long as another one holds what it takes.
+pub fn wait<T>(future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    loop {
+        match future
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()))
+        {
+            Poll::Ready(done) => return done,
+            Poll::Pending => std::thread::yield_now(),
+        }
+    }
 }
 
 /// How many milliseconds `work` takes.

@@ -9,7 +9,7 @@ use anysession_testkit::TestClock;
 
 use crate::adapters::at_once;
 use crate::alloc;
-use crate::measure::{Effort, Time, below, pause};
+use crate::measure::{Effort, Time, below, pause, wait};
 
 /// Reports a tenth of it if the run is to be quick.
 pub fn run(effort: Effort) {
@@ -26,7 +26,7 @@ pub fn run(effort: Effort) {
     let start = Time::Passed.now();
     let mut took = Duration::ZERO;
     let busy = Requests::beside(&sessions, || {
-        let deleted = at_once(sessions.delete_expired()).expect("a store in memory answers");
+        let deleted = wait(sessions.delete_expired()).expect("a store in memory answers");
         took = Time::Passed.now() - start;
         assert!(
             deleted >= count,

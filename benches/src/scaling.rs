@@ -1,13 +1,11 @@
 //! How the memory store fares with two threads: many sessions, and one that all want.
 
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use anysession::{Config, MemoryStore, Outcome, Session, Sessions};
 
-use crate::measure::{Effort, Time, median};
+use crate::measure::{Effort, Time, median, wait};
 
 const MANY: usize = 64;
 
@@ -185,19 +183,5 @@ impl Theirs {
                 .expect("it is stored");
             session.save().await.expect("it is stored");
         });
-    }
-}
-
-/// On this thread, for as long as another one holds what it takes.
-fn wait<T>(future: impl Future<Output = T>) -> T {
-    let mut future = pin!(future);
-    loop {
-        match future
-            .as_mut()
-            .poll(&mut Context::from_waker(Waker::noop()))
-        {
-            Poll::Ready(done) => return done,
-            Poll::Pending => std::thread::yield_now(),
-        }
     }
 }

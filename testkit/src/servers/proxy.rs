@@ -109,10 +109,12 @@ async fn serve(
     let mut end = conduct.clone();
     let asked = AtomicBool::new(false);
     tokio::select! {
-        () = requests(from_client, to_server, conduct.clone(), &asked, &round_trips) => {}
-        () = answers(from_server, to_client, conduct, &asked) => {}
+        // Looked at first, so that no answer gets through afterwards.
+        biased;
         // Refused from now on, or the proxy is gone.
         _ = end.wait_for(|conduct| *conduct == Conduct::Refuse) => {}
+        () = requests(from_client, to_server, conduct.clone(), &asked, &round_trips) => {}
+        () = answers(from_server, to_client, conduct, &asked) => {}
     }
 }
 

@@ -54,7 +54,10 @@ pub(super) fn cleared(data: &Payload) -> Payload {
 pub(super) fn without_settings(format: Format, data: &Payload) -> Result<Draft, Error> {
     let data = match format {
         Format::MessagePack => data.clone(),
-        Format::Json => with(&Payload::empty(), as_message_pack(data)?.into_iter()),
+        Format::Json => {
+            let pairs = in_format(data, Format::Json, Format::MessagePack)?;
+            with(&Payload::empty(), pairs.into_iter())
+        }
     };
     let removed = [PERMANENT, USER, FRESH, LOGIN_ID].map(|key| Edit {
         key: key.as_bytes(),
@@ -63,13 +66,20 @@ pub(super) fn without_settings(format: Format, data: &Payload) -> Result<Draft, 
     Ok(data.edited(removed.into_iter()))
 }
 
-fn as_message_pack(data: &Payload) -> Result<Vec<Pair>, Error> {
+fn in_format(data: &Payload, from: Format, to: Format) -> Result<Vec<Pair>, Error> {
     data.pairs()
         .map(|(key, value)| {
-            let value: serde_json::Value = value::decode(Format::Json, key, value)?;
-            value::encode_pair(Format::MessagePack, key, &value)
+            let value: serde_json::Value = value::decode(from, key, value)?;
+            value::encode_pair(to, key, &value)
         })
         .collect()
+}
+
+/// What was written while another format was configured, in the one that is configured now; `None` if that one has no
+/// way to say it.
+fn converted(data: &Payload, from: Format, to: Format) -> Option<Payload> {
+    let pairs = in_format(data, from, to).ok()?;
+    (pairs.len() == data.len()).then(|| with(&Payload::empty(), pairs.into_iter()))
 }
 
 /// As Flask judges whether a session is true.
@@ -151,9 +161,19 @@ pub(super) fn decode(
     if bytes.len() > size_limit {
         return Err(Unreadable::TooLarge);
     }
-    let data = match format {
+    // Neither format begins as the other does.
+    let written = match bytes.first() {
+        Some(b'{') => Format::Json,
+        Some(0x80..=0x8f | 0xde | 0xdf) => Format::MessagePack,
+        _ => format,
+    };
+    let data = match written {
         Format::MessagePack => Payload::whole(bytes),
         Format::Json => json::read(&bytes),
+    };
+    let data = match written == format {
+        true => data,
+        false => data.and_then(|data| converted(&data, written, format)),
     };
     let data = data.ok_or(Unreadable::Corrupt)?;
     Ok(Decoded::Record(Record {

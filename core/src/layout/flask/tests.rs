@@ -209,6 +209,30 @@ fn what_is_not_touched_goes_back_byte_for_byte() {
 }
 
 #[test]
+fn what_was_written_in_the_other_format_is_read_and_written_in_this_one() {
+    let session = |name| {
+        let (_, bytes, json) = SESSIONS.iter().find(|(value, ..)| *value == name).unwrap();
+        (unhex(bytes), json.as_bytes().to_vec())
+    };
+    for name in ["none", "int_max", "float", "str", "list"] {
+        let (bytes, json) = session(name);
+        for (format, other, own) in [
+            (Format::MessagePack, json.clone(), bytes.clone()),
+            (Format::Json, bytes, json),
+        ] {
+            let mut record = decoded(format, other).unwrap();
+            assert_eq!(record.permanent, Some(true), "{name}");
+            let again = written(format, &mut record, &Changes::default());
+            assert_eq!(again, own, "{name} in {format:?}");
+        }
+    }
+    // What the configured one has no word for.
+    for bytes in [session("bytes").0, unhex(NO_TEXT_KEYS)] {
+        assert_eq!(decoded(Format::Json, bytes), Err(Unreadable::Corrupt));
+    }
+}
+
+#[test]
 fn keys_that_are_no_text_stay() {
     let mut record = decoded(Format::MessagePack, unhex(NO_TEXT_KEYS)).unwrap();
     let mut changes = Changes::default();

@@ -57,5 +57,5 @@ mod signer;
 
 pub use date_time::{DateTime, NoDateTime};
 pub use login::login_id;
-pub use settings::{Flask, Format};
+pub use settings::{Flask, Format, name_of, no_users};
 pub(crate) use signer::Signer;

@@ -15,7 +15,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use anysession::flask::Flask;
+use anysession::flask::{Flask, name_of, no_users};
 use anysession::{
     Deletion, Entry, Expect, Store, StoreError, StoreKey, Stored, Timestamp, Version, Write,
 };
@@ -47,14 +47,6 @@ impl FlaskStore {
         })
     }
 
-    fn name(&self, key: &StoreKey) -> String {
-        match key.plain() {
-            Some(id) => format!("{}{id}", self.prefix),
-            // A colon is in no id, so that also without a prefix no cookie reaches it.
-            None => format!("anysession:replaced:{key}"),
-        }
-    }
-
     async fn run<T: Send + 'static>(
         &self,
         operation: &'static str,
@@ -68,7 +60,7 @@ impl FlaskStore {
 #[async_trait]
 impl Store for FlaskStore {
     async fn load(&self, key: &StoreKey) -> Result<Option<Stored>, StoreError> {
-        let name = self.name(key);
+        let name = name_of(&self.prefix, key);
         self.run("load", move |files| files.load(&name)).await
     }
 
@@ -79,7 +71,7 @@ impl Store for FlaskStore {
         entry: Entry,
         now: Timestamp,
     ) -> Result<Write, StoreError> {
-        let name = self.name(key);
+        let name = name_of(&self.prefix, key);
         self.run("put", move |files| files.put(&name, &expect, &entry, now))
             .await
     }
@@ -91,7 +83,7 @@ impl Store for FlaskStore {
         deadline: Timestamp,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let (name, version) = (self.name(key), version.clone());
+        let (name, version) = (name_of(&self.prefix, key), version.clone());
         self.run("touch", move |files| {
             files.touch(&name, &version, deadline, now)
         })
@@ -99,15 +91,13 @@ impl Store for FlaskStore {
     }
 
     async fn delete(&self, key: &StoreKey, version: &Version) -> Result<Deletion, StoreError> {
-        let (name, version) = (self.name(key), version.clone());
+        let (name, version) = (name_of(&self.prefix, key), version.clone());
         self.run("delete", move |files| files.delete(&name, &version))
             .await
     }
 
     async fn keys_of_user(&self, _: &str) -> Result<Vec<StoreKey>, StoreError> {
-        let why =
-            "Flask-Session keeps no index of users, so nobody knows which sessions a user has";
-        Err(StoreError::new(NAME, "keys_of_user", why))
+        Err(no_users(NAME))
     }
 
     async fn delete_expired(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError> {

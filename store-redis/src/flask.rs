@@ -8,7 +8,7 @@ mod scripts;
 use std::fmt;
 use std::pin::pin;
 
-use anysession::flask::Flask;
+use anysession::flask::{Flask, name_of, no_users};
 use anysession::{
     Deletion, Entry, Expect, Store, StoreError, StoreKey, Stored, Timestamp, Version, Write,
 };
@@ -35,19 +35,11 @@ impl FlaskStore {
         }
     }
 
-    fn name(&self, key: &StoreKey) -> String {
-        match key.plain() {
-            Some(id) => format!("{}{id}", self.prefix),
-            // A colon is in no id, so that also without a prefix no cookie reaches it.
-            None => format!("anysession:replaced:{key}"),
-        }
-    }
-
     async fn get(&self, key: &StoreKey) -> Result<Option<Stored>, Failure> {
         let answer = self
             .redis
             .link()
-            .ask(&scripts::load(self.name(key)))
+            .ask(&scripts::load(name_of(&self.prefix, key)))
             .await?;
         let Value::Array(answer) = answer else {
             return Err(Failure::Unexpected { command: "EVALSHA" });
@@ -90,7 +82,7 @@ impl Store for FlaskStore {
                 None => return Ok(Write::Conflict),
             },
         };
-        let put = scripts::put(self.name(key), expected, now, &entry);
+        let put = scripts::put(name_of(&self.prefix, key), expected, now, &entry);
         let (link, wait) = self.redis.durable();
         let put = pin!(link.run(put, None, wait));
         match self.redis.exchanged("put", put).await? {
@@ -109,7 +101,7 @@ impl Store for FlaskStore {
         let Some(bytes) = version.as_bytes() else {
             return Ok(());
         };
-        let touch = scripts::touch(self.name(key), bytes, now, deadline);
+        let touch = scripts::touch(name_of(&self.prefix, key), bytes, now, deadline);
         let touch = pin!(self.redis.link().run(touch, None, None));
         self.redis.exchanged("touch", touch).await.map(drop)
     }
@@ -118,7 +110,7 @@ impl Store for FlaskStore {
         let Some(bytes) = version.as_bytes() else {
             return Ok(Deletion::Conflict);
         };
-        let delete = scripts::delete(self.name(key), bytes);
+        let delete = scripts::delete(name_of(&self.prefix, key), bytes);
         let (link, wait) = self.redis.durable();
         let delete = pin!(link.run(delete, None, wait));
         match self.redis.exchanged("delete", delete).await? {
@@ -128,9 +120,7 @@ impl Store for FlaskStore {
     }
 
     async fn keys_of_user(&self, _: &str) -> Result<Vec<StoreKey>, StoreError> {
-        let why =
-            "Flask-Session keeps no index of users, so nobody knows which sessions a user has";
-        Err(StoreError::new(NAME, "keys_of_user", why))
+        Err(no_users(NAME))
     }
 
     /// Redis removes them itself.

@@ -9,7 +9,7 @@ mod statements;
 use std::fmt;
 use std::time::SystemTime;
 
-use anysession::flask::{DateTime, Flask};
+use anysession::flask::{DateTime, Flask, name_of, no_users};
 use anysession::{
     ConnectError, Deletion, Entry, Expect, Store, StoreError, StoreKey, Stored, Timestamp, Version,
     Write,
@@ -21,7 +21,7 @@ use crate::backend::{Backend, Value};
 use crate::driver::failed;
 use crate::error::Failure;
 use crate::schema::CreateTable;
-use crate::store::{BATCH, Inner, SqlStore};
+use crate::store::{Inner, SqlStore, in_verb};
 use statements::Statements;
 pub(crate) use statements::{Dialect, Precision};
 
@@ -66,16 +66,8 @@ impl<DB: Backend> FlaskStore<DB> {
         self.sql.inner()
     }
 
-    fn name(&self, key: &StoreKey) -> String {
-        match key.plain() {
-            Some(id) => format!("{}{id}", self.prefix),
-            // A colon is in no id, so that also without a prefix no cookie reaches it.
-            None => format!("anysession:replaced:{key}"),
-        }
-    }
-
     async fn get(&self, key: &StoreKey) -> Result<Option<Stored>, Failure> {
-        let name = self.name(key);
+        let name = name_of(&self.prefix, key);
         let values = [Value::Text(Some(&name))];
         let rows = self.inner().fetch(&self.statements.load, &values).await?;
         let Some(row) = rows.first() else {
@@ -106,7 +98,11 @@ impl<DB: Backend> FlaskStore<DB> {
         entry: &Entry,
         now: Timestamp,
     ) -> Result<Write, Failure> {
-        let (name, expiry, now) = (self.name(key), self.expiry(entry.deadline), text(now));
+        let (name, expiry, now) = (
+            name_of(&self.prefix, key),
+            self.expiry(entry.deadline),
+            text(now),
+        );
         let values = [
             Value::Text(Some(&name)),
             Value::Bytes(&entry.payload),
@@ -138,7 +134,11 @@ impl<DB: Backend> FlaskStore<DB> {
         let Some(expected) = version.as_bytes() else {
             return Ok(Write::Conflict);
         };
-        let (name, expiry, now) = (self.name(key), self.expiry(entry.deadline), text(now));
+        let (name, expiry, now) = (
+            name_of(&self.prefix, key),
+            self.expiry(entry.deadline),
+            text(now),
+        );
         let values = [
             Value::Bytes(&entry.payload),
             Value::Text(Some(&expiry)),
@@ -166,7 +166,7 @@ impl<DB: Backend> FlaskStore<DB> {
         let Some(expected) = version.as_bytes() else {
             return Ok(());
         };
-        let (name, expiry, now) = (self.name(key), self.expiry(deadline), text(now));
+        let (name, expiry, now) = (name_of(&self.prefix, key), self.expiry(deadline), text(now));
         let values = [
             Value::Text(Some(&expiry)),
             Value::Text(Some(&name)),
@@ -184,7 +184,7 @@ impl<DB: Backend> FlaskStore<DB> {
         let Some(expected) = version.as_bytes() else {
             return Ok(Deletion::Conflict);
         };
-        let name = self.name(key);
+        let name = name_of(&self.prefix, key);
         let values = [Value::Text(Some(&name)), Value::Bytes(expected)];
         let result = self
             .inner()
@@ -198,24 +198,10 @@ impl<DB: Backend> FlaskStore<DB> {
 
     async fn expired(&self, before: Timestamp, limit: usize) -> Result<usize, Failure> {
         let before = text(before);
-        let mut deleted = 0;
-        while deleted < limit {
-            let batch = BATCH.min(limit - deleted);
-            let values = [
-                Value::Text(Some(&before)),
-                Value::Number(i64::try_from(batch).unwrap_or(i64::MAX)),
-            ];
-            let result = self
-                .inner()
-                .execute(&self.statements.delete_expired, &values)
-                .await?;
-            let done = usize::try_from(DB::rows_affected(&result)).unwrap_or(batch);
-            deleted += done;
-            if done < batch {
-                break;
-            }
-        }
-        Ok(deleted)
+        let before = Value::Text(Some(&before));
+        self.inner()
+            .delete_in_batches(&self.statements.delete_expired, before, limit)
+            .await
     }
 
     /// A deadline as this database can hold it.
@@ -289,19 +275,13 @@ impl<DB: Backend> Store for FlaskStore<DB> {
     }
 
     async fn keys_of_user(&self, _: &str) -> Result<Vec<StoreKey>, StoreError> {
-        let why =
-            "Flask-Session keeps no index of users, so nobody knows which sessions a user has";
-        Err(StoreError::new(DB::STORE, "keys_of_user", why))
+        Err(no_users(DB::STORE))
     }
 
     async fn delete_expired(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
         let deleted = self.expired(before, limit).await;
         deleted.map_err(in_verb::<DB>("delete_expired"))
     }
-}
-
-fn in_verb<DB: Backend>(verb: &'static str) -> impl FnOnce(Failure) -> StoreError {
-    move |failure| failure.in_verb(DB::STORE, verb)
 }
 
 /// Prints nothing of the connections: their options hold a password.

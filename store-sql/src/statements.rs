@@ -24,7 +24,7 @@ impl Statement {
 
     /// What sqlx takes.
     pub(crate) fn sql(&self) -> SqlStr {
-        // Only a `Table`, which was checked, was put into it.
+        // Only names that were checked were put into it: a `Table`, or the table and schema of a Flask configuration.
         AssertSqlSafe(Arc::clone(&self.0)).into_sql_str()
     }
 }

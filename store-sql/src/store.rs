@@ -15,7 +15,7 @@ use crate::connections::Connections;
 use crate::error::Failure;
 use crate::rows::to_column;
 use crate::schema::Table;
-use crate::statements::Statements;
+use crate::statements::{Statement, Statements};
 use crate::version;
 
 /// The longest user, in bytes. The core takes none that is longer.
@@ -23,7 +23,7 @@ pub(crate) const MAX_USER: usize = 255;
 
 /// Expired rows that one statement deletes at most, so that others get their turn: each locks what it deletes, and
 /// SQLite has one writer at a time.
-pub(crate) const BATCH: usize = 200;
+const BATCH: usize = 200;
 
 /// Sessions in one table of a database: a [`SqliteStore`](crate::SqliteStore), [`PostgresStore`](crate::PostgresStore)
 /// or [`MySqlStore`](crate::MySqlStore).
@@ -193,16 +193,23 @@ impl<DB: Backend> Inner<DB> {
     }
 
     async fn delete_expired(&self, before: Timestamp, limit: usize) -> Result<usize, Failure> {
+        let before = Value::Number(to_column(before));
+        self.delete_in_batches(&self.statements.delete_expired, before, limit)
+            .await
+    }
+
+    /// Runs a statement whose values are a time and how many rows to delete at most, until there are no more.
+    pub(crate) async fn delete_in_batches(
+        &self,
+        statement: &Statement,
+        before: Value<'_>,
+        limit: usize,
+    ) -> Result<usize, Failure> {
         let mut deleted = 0;
         while deleted < limit {
             let batch = BATCH.min(limit - deleted);
-            let values = [
-                Value::Number(to_column(before)),
-                Value::Number(i64::try_from(batch).unwrap_or(i64::MAX)),
-            ];
-            let result = self
-                .execute(&self.statements.delete_expired, &values)
-                .await?;
+            let at_most = Value::Number(i64::try_from(batch).unwrap_or(i64::MAX));
+            let result = self.execute(statement, &[before, at_most]).await?;
             let done = usize::try_from(DB::rows_affected(&result)).unwrap_or(batch);
             deleted += done;
             if done < batch {
@@ -213,7 +220,7 @@ impl<DB: Backend> Inner<DB> {
     }
 }
 
-fn in_verb<DB: Backend>(verb: &'static str) -> impl FnOnce(Failure) -> StoreError {
+pub(crate) fn in_verb<DB: Backend>(verb: &'static str) -> impl FnOnce(Failure) -> StoreError {
     move |failure| failure.in_verb(DB::STORE, verb)
 }
 

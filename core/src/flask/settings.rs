@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use crate::id::StoreKey;
+use crate::store::StoreError;
+
 /// How Flask-Session is configured in the application that shares its sessions. The defaults are those of Flask-Session.
 ///
 /// ```
@@ -98,6 +101,23 @@ impl Flask {
     pub fn format(&self) -> Format {
         self.format
     }
+}
+
+/// What a store of Flask's layout calls what it keeps under this key, with this [prefix](Flask::key_prefix).
+///
+/// What is not under an id, such as a tombstone, gets a name that no cookie reaches, also without a prefix: a colon is in no
+/// id.
+pub fn name_of(key_prefix: &str, key: &StoreKey) -> String {
+    match key.plain() {
+        Some(id) => format!("{key_prefix}{id}"),
+        None => format!("anysession:replaced:{key}"),
+    }
+}
+
+/// What a store of Flask's layout answers to [`keys_of_user`](crate::Store::keys_of_user).
+pub fn no_users(store: &'static str) -> StoreError {
+    let why = "Flask-Session keeps no index of users, so nobody knows which sessions a user has";
+    StoreError::new(store, "keys_of_user", why)
 }
 
 /// It does not show the secret key.

@@ -244,9 +244,12 @@ impl Files {
         let seconds = u32::try_from(deadline.as_millis() / 1000).unwrap_or(u32::MAX);
         // 0 would be never.
         let content = [&seconds.max(1).to_ne_bytes()[..], payload].concat();
+        self.replace(file, &content, self.durability)
+    }
+
+    fn replace(&self, file: &str, content: &[u8], durability: Durability) -> Result<(), Failure> {
         let temp = || format!("{}{NOT_A_SESSION}", names::next_temp_name());
-        self.folder
-            .replace_by(temp, file, &content, self.durability)
+        self.folder.replace_by(temp, file, content, durability)
     }
 
     /// cachelib evicts sessions when it has counted too many of them. If it counts, what comes and goes here counts too.
@@ -269,9 +272,7 @@ impl Files {
             };
             let text = (count + change).max(0).to_string();
             let content = [&0_u32.to_ne_bytes()[..], text.as_bytes()].concat();
-            let temp = || format!("{}{NOT_A_SESSION}", names::next_temp_name());
-            self.folder
-                .replace_by(temp, &name, &content, Durability::Relaxed)
+            self.replace(&name, &content, Durability::Relaxed)
         };
         if let Err(failure) = counted() {
             tracing::warn!(error = %failure, "the number of session files was not written down");

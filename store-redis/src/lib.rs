@@ -78,7 +78,6 @@
 //! Replication is asynchronous: a failover may undo what the old master had answered just before, and so bring a session
 //! back that was ended, or an id that was replaced. [`Durability::Replicated`] is for those who cannot accept that. Then the
 //! error of a write says that it may be undone; it is not said of reads, which may see a write that no replica has yet.
-
 //!
 //! # In Flask's layout
 //!

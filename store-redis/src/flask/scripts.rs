@@ -9,11 +9,22 @@ use crate::record::Deadline;
 use crate::scripts::{Call, Script};
 
 /// Reads a value, and when it expires.
-static LOAD: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("load.lua")));
+static LOAD: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(concat!(
+        include_str!("expiry.lua"),
+        include_str!("load.lua")
+    ))
+});
 /// Writes a value if what is there is as expected.
-static PUT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("put.lua")));
+static PUT: LazyLock<Script> =
+    LazyLock::new(|| Script::new(concat!(include_str!("expiry.lua"), include_str!("put.lua"))));
 /// Lets a value expire later.
-static TOUCH: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("touch.lua")));
+static TOUCH: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(concat!(
+        include_str!("expiry.lua"),
+        include_str!("touch.lua")
+    ))
+});
 /// Deletes a value if it is as expected.
 static DELETE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("delete.lua")));
 

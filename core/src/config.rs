@@ -46,7 +46,6 @@ pub(crate) use key::{ConfigKey, Naming};
 /// | `cookie.same_site` | `SESSION_COOKIE_SAME_SITE` | `lax` | `lax`, `strict` or `none`: see [`SameSite`](crate::SameSite) |
 /// | `cookie.partitioned` | `SESSION_COOKIE_PARTITIONED` | `false` | one cookie for each site that embeds this one (CHIPS) |
 /// | `cookie.prefix` | `SESSION_COOKIE_PREFIX` | `auto` | `auto`, `host`, `secure` or `none`: see [`CookiePrefix`](crate::CookiePrefix) |
-///
 /// | `layout` | `SESSION_LAYOUT` | `native` | `flask` shares the sessions with a Flask application, `leaving_flask` moves them: see [`flask`](crate::flask) |
 ///
 /// With `layout = flask` or `leaving_flask` there are these too, the variables are called as Flask calls them, and what is not said is by

@@ -218,6 +218,12 @@ impl Shared {
         })
     }
 
+    /// Judges what was [loaded](Self::load) under a key.
+    #[inline]
+    pub(crate) fn judge(&self, key: StoreKey, stored: Option<Stored>, now: Timestamp) -> Found {
+        Found::judge(self.policy.layout, key, stored, now, self.policy.size_limit)
+    }
+
     pub(crate) fn headers(&self, state: &State) -> ResponseHeaders {
         let cookie = self.config.cookie();
         let set_cookie = match (&state.cookie, &state.id) {

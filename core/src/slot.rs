@@ -171,40 +171,37 @@ impl Visit {
     async fn look_up(&self, claim: &Claim) -> Result<(), Error> {
         let shared = &*self.shared;
         let now = shared.clock.now();
-        // Of those that do not live: the one whose id was replaced, or else the last.
-        let mut best = None;
+        // Of those that do not live: the first whose id was replaced, or else the last.
+        let (mut replaced, mut absent) = (None, None);
         for id in &claim.candidates {
             let key = shared.policy.layout.store_key(id);
             let mut stored = shared.load(&key).await?;
             if stored.is_none() && shared.leaving.is_some() {
                 stored = Box::pin(shared.moved(id, &key, now)).await?;
             }
-            let policy = &shared.policy;
-            let found = Found::judge(policy.layout, key.clone(), stored, now, policy.size_limit);
+            let found = shared.judge(key.clone(), stored, now);
             shared.tell_found(&key, &found);
             match found {
                 Found::Live(_) => {
                     self.fill(Some(id), found, now);
                     return Ok(());
                 }
-                Found::Replaced(tombstone) if !matches!(best, Some((_, Err(_)))) => {
-                    best = Some((id, Err(tombstone)));
+                Found::Replaced(tombstone) => {
+                    replaced.get_or_insert((id, tombstone));
                 }
-                Found::Nothing(absence) if !matches!(best, Some((_, Err(_)))) => {
-                    best = Some((id, Ok(absence)));
-                }
-                Found::Nothing(_) | Found::Replaced(_) => {}
+                Found::Nothing(absence) => absent = Some((id, absence)),
             }
         }
-        match best {
-            Some((id, Ok(absence))) => self.fill(Some(id), Found::Nothing(absence), now),
-            Some((id, Err(tombstone))) => self.fill(Some(id), Found::Replaced(tombstone), now),
-            None if claim.malformed => {
+        let (id, found) = match (replaced, absent) {
+            (Some((id, tombstone)), _) => (Some(id), Found::Replaced(tombstone)),
+            (None, Some((id, absence))) => (Some(id), Found::Nothing(absence)),
+            (None, None) if claim.malformed => {
                 tracing::debug!(target: "anysession", "malformed id");
-                self.fill(None, Found::Nothing(Absence::Malformed), now);
+                (None, Found::Nothing(Absence::Malformed))
             }
-            None => self.fill(None, Found::Nothing(Absence::NoCookie), now),
-        }
+            (None, None) => (None, Found::Nothing(Absence::NoCookie)),
+        };
+        self.fill(id, found, now);
         Ok(())
     }
 

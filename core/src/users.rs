@@ -122,8 +122,7 @@ impl Shared {
         let mut list = Vec::new();
         for key in self.store.keys_of_user(user).await? {
             let stored = self.load(&key).await?;
-            let found = Found::judge(self.policy.layout, key, stored, now, self.policy.size_limit);
-            if let Found::Live(live) = found
+            if let Found::Live(live) = self.judge(key, stored, now)
                 && live.record.user.as_deref() == Some(user)
             {
                 list.push(self.info(&live, current));
@@ -182,13 +181,7 @@ impl Shared {
     async fn newest(&self, mut key: StoreKey) -> Result<StoreKey, Error> {
         for _hop in 0..MAX_TRIES {
             let stored = self.load(&key).await?;
-            match Found::judge(
-                self.policy.layout,
-                key.clone(),
-                stored,
-                self.clock.now(),
-                self.policy.size_limit,
-            ) {
+            match self.judge(key.clone(), stored, self.clock.now()) {
                 Found::Replaced(tombstone) => key = tombstone.successor,
                 Found::Live(_) | Found::Nothing(_) => break,
             }

@@ -230,7 +230,7 @@ impl ConfigBuilder {
             Layout::Flask => Settings::flask(),
             Layout::LeavingFlask => Settings::leaving_flask(),
         });
-        let (file_dir, url) = match self.layout {
+        let (mut file_dir, mut url) = match self.layout {
             Layout::Flask => (None, self.file_dir.or(self.url)),
             Layout::Native | Layout::LeavingFlask => (self.file_dir, self.url),
         };
@@ -238,7 +238,6 @@ impl ConfigBuilder {
             None => self.store_type,
             Some(_) => flask::store_type(naming, self.store_type, url.as_ref())?,
         };
-        let (mut file_dir, mut url) = (file_dir, url);
         if let Some(flask) = &mut flask
             && flask::is_in_files(store_type.as_deref(), url.as_ref())
         {

@@ -22,7 +22,7 @@ use common::{LATER, NOW, block_on, create, done, entry, key, load, of_user};
 use events::EVENTS;
 use libtest_mimic::{Arguments, Trial};
 use servers::{open, trials_on};
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use statements::Logging;
 
 fn main() -> ExitCode {
@@ -174,7 +174,9 @@ async fn logged_sqlite() -> (tempfile::TempDir, SqliteStore) {
     let options = SqliteConnectOptions::new()
         .filename(folder.path().join("sessions.db"))
         .create_if_missing(true);
-    let pool = SqlitePool::connect_with(options).await.unwrap();
+    // A connection more would begin with statements of its own.
+    let pool = SqlitePoolOptions::new().max_connections(1);
+    let pool = pool.connect_with(options).await.unwrap();
     let store = SqliteStore::from_pool(pool, Table::default());
     store.create_table().await.unwrap();
     (folder, store)

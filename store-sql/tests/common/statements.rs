@@ -44,9 +44,26 @@ impl Logging for MariaDb {
     fn statements(&mut self) -> Vec<String> {
         let log = fs::read(self.program().folder().join("statements.log")).unwrap();
         let log = String::from_utf8_lossy(&log);
-        let fields = log.lines().filter_map(|line| line.rsplit_once('\t'));
-        let ran =
-            fields.filter(|(before, _)| before.ends_with("Execute") || before.ends_with("Query"));
-        ran.map(|(_, text)| text.to_owned()).collect()
+        let mut commands: Vec<(&str, String)> = Vec::new();
+        for line in log.lines() {
+            if let Some((command, text)) = begun(line) {
+                commands.push((command, text.to_owned()));
+            } else if let Some((_, text)) = commands.last_mut() {
+                // Its values are bytes, among them ends of lines.
+                text.push('\n');
+                text.push_str(line);
+            }
+        }
+        commands.retain(|(command, _)| ["Execute", "Query"].contains(command));
+        commands.into_iter().map(|(_, text)| text).collect()
     }
+}
+
+/// The command and its text, if this line of the log is the first of one: after the time, which may be missing, come a tab
+/// and the connection's number.
+fn begun(line: &str) -> Option<(&str, &str)> {
+    let (_, line) = line.split_once('\t')?;
+    let (connection, command) = line.trim_start().split_once(' ')?;
+    connection.parse::<u64>().ok()?;
+    command.split_once('\t')
 }

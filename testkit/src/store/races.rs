@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anysession::{Deletion, Entry, Expect, StoreKey, Version, Write};
+use tokio::sync::Semaphore;
 
 use super::Work;
 use super::subject::{HOUR, NOW, Subject, all_at_once, entry, entry_of, new_key, race};
@@ -123,8 +124,12 @@ pub(crate) async fn nothing_is_loaded_after_a_delete_is_done(
     for _ in 0..24 {
         let (key, _) = store.created(&entry("alive")).await?;
         let dead = Arc::new(AtomicBool::new(false));
+        let at_work = Arc::new(Semaphore::new(0));
         let (deleting, at, done) = (store.clone(), key.clone(), Arc::clone(&dead));
+        let all_are_at_work = Arc::clone(&at_work);
         let mut pieces: Vec<Work> = vec![Box::pin(async move {
+            // A delete before the writers have begun would meet none that is late.
+            let _permits = all_are_at_work.acquire_many(LATE_WRITERS).await;
             // Each conflict is one of the late writes.
             for _ in 0..=LATE_WRITERS * LATE_WRITES {
                 let stored = deleting.found(&at).await?;
@@ -143,6 +148,7 @@ pub(crate) async fn nothing_is_loaded_after_a_delete_is_done(
                 store.clone(),
                 key.clone(),
                 number,
+                Arc::clone(&at_work),
                 Arc::clone(&dead),
             )));
         }
@@ -157,18 +163,19 @@ pub(crate) async fn nothing_is_loaded_after_a_delete_is_done(
     Ok(())
 }
 
-const LATE_WRITERS: usize = 5;
+const LATE_WRITERS: u32 = 5;
 
 /// The most that one late writer tries, so that the deleter gets its turn in the end.
-const LATE_WRITES: usize = 200;
+const LATE_WRITES: u32 = 200;
 
 async fn write_until_gone(
     store: Subject,
     key: StoreKey,
-    number: usize,
+    number: u32,
+    at_work: Arc<Semaphore>,
     dead: Arc<AtomicBool>,
 ) -> Result<(), Failure> {
-    for _ in 0..LATE_WRITES {
+    for write in 0..LATE_WRITES {
         let was_dead = dead.load(Ordering::SeqCst);
         let Some(stored) = store.load(&key).await? else {
             return Ok(());
@@ -185,6 +192,9 @@ async fn write_until_gone(
             store
                 .touch(&key, &stored.version, NOW + HOUR * 2, NOW)
                 .await?;
+        }
+        if write == 0 {
+            at_work.add_permits(1);
         }
     }
     Ok(())

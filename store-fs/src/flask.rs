@@ -4,8 +4,8 @@
 //! the machine, and then the value. The hash is MD5 up to cachelib 0.15 and SHA-256 from 0.16 on; a session stays under the
 //! name under which it was found.
 //!
-//! What this store writes, it writes under a lock, and only over what it expects to find. Flask does not know that lock:
-//! a write of Flask's that comes between the look and the rename is lost, as it is between two processes of Flask's.
+//! What this store writes, it writes under a lock, and only over what it expects to find. Flask does not know that lock, so
+//! the new file and the old one swap their names, and if it was not the expected one that came out, they swap them back.
 //! Lock files and temporary files have the ending by which cachelib leaves them out.
 
 mod file;

@@ -2,6 +2,7 @@
 //! no rename or link outside can lead a read or a write astray.
 
 use std::fmt;
+use std::io::Read as _;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -108,6 +109,21 @@ impl Folder {
             Ok(fd) => Ok(Some(fd)),
             Err(Errno::NOENT) => Ok(None),
             Err(errno) => Err(self.failure("open", relative, errno)),
+        }
+    }
+
+    /// All of a file, if it is there.
+    pub(crate) fn read(&self, name: &str) -> Result<Option<Vec<u8>>, Failure> {
+        let Some(fd) = self.open_file(name, OFlags::RDONLY)? else {
+            return Ok(None);
+        };
+        let mut bytes = Vec::new();
+        match std::fs::File::from(fd).read_to_end(&mut bytes) {
+            Ok(_) => Ok(Some(bytes)),
+            Err(error) => {
+                let errno = Errno::from_io_error(&error).unwrap_or(Errno::IO);
+                Err(self.failure("read", name, errno))
+            }
         }
     }
 

@@ -1,8 +1,9 @@
 //! Writing a file in one step.
 
+use std::mem;
 use std::os::fd::OwnedFd;
 
-use rustix::fs;
+use rustix::fs::{self, RenameFlags};
 use rustix::io::Errno;
 
 use crate::error::Failure;
@@ -30,6 +31,35 @@ impl Folder {
         content: &[u8],
         durability: Durability,
     ) -> Result<(), Failure> {
+        self.write_temp(temp_name, content, durability)?
+            .rename(name)
+    }
+
+    /// The same, but only in the place of a file with the `expected` content, or of none. For a folder in which others
+    /// replace and remove files as well, and know no lock: says whether it was done.
+    pub(crate) fn replace_if(
+        &self,
+        temp_name: impl Fn() -> String,
+        name: &str,
+        expected: Option<&[u8]>,
+        content: &[u8],
+        durability: Durability,
+    ) -> Result<bool, Failure> {
+        let temp = self.write_temp(temp_name, content, durability)?;
+        match expected {
+            None => temp.rename_to_new(name),
+            // It took a while to sync. Most who were faster show here, before anybody is disturbed.
+            Some(expected) if self.read(name)?.as_deref() != Some(expected) => Ok(false),
+            Some(expected) => temp.take_the_place_of(name, expected, content),
+        }
+    }
+
+    fn write_temp(
+        &self,
+        temp_name: impl Fn() -> String,
+        content: &[u8],
+        durability: Durability,
+    ) -> Result<Temp<'_>, Failure> {
         let temp = Temp::create(self, temp_name)?;
         let mut rest = content;
         while !rest.is_empty() {
@@ -45,7 +75,7 @@ impl Folder {
             // Once: after a failed sync the kernel forgets what it could not write, and a second one would succeed.
             fs::fdatasync(&temp.fd).map_err(|errno| self.failure("sync", &temp.name, errno))?;
         }
-        temp.rename(name)
+        Ok(temp)
     }
 }
 
@@ -79,6 +109,74 @@ impl<'a> Temp<'a> {
         self.renamed = true;
         Ok(())
     }
+
+    /// Says whether the name was free.
+    fn rename_to_new(mut self, name: &str) -> Result<bool, Failure> {
+        match self.rename_with(name, RenameFlags::NOREPLACE) {
+            Ok(()) => {
+                self.renamed = true;
+                Ok(true)
+            }
+            Err(Errno::EXIST) => Ok(false),
+            Err(errno) if is_unsupported(errno) => self.rename(name).map(|()| true),
+            Err(errno) => Err(self.folder.failure("rename a new file to", name, errno)),
+        }
+    }
+
+    /// Swaps the two names, which is one step, and looks at what came out. If that is not what was expected, somebody was
+    /// faster by a hair: theirs goes back, and whatever came out when it did was later still.
+    fn take_the_place_of(
+        self,
+        name: &str,
+        expected: &[u8],
+        content: &[u8],
+    ) -> Result<bool, Failure> {
+        match self.rename_with(name, RenameFlags::EXCHANGE) {
+            Ok(()) => {}
+            Err(Errno::NOENT) => return Ok(false),
+            Err(errno) if is_unsupported(errno) => return self.rename(name).map(|()| true),
+            Err(errno) => return Err(self.folder.failure("rename a new file to", name, errno)),
+        }
+        let mut came_out = self.content()?;
+        if came_out == expected {
+            return Ok(true);
+        }
+        let mut placed = content.to_vec();
+        loop {
+            match self.rename_with(name, RenameFlags::EXCHANGE) {
+                Ok(()) => {}
+                Err(Errno::NOENT) => return Ok(false),
+                Err(errno) => return Err(self.folder.failure("put back", name, errno)),
+            }
+            let now = self.content()?;
+            if now == placed {
+                return Ok(false);
+            }
+            placed = mem::replace(&mut came_out, now);
+        }
+    }
+
+    #[cfg(any(target_os = "linux", target_vendor = "apple"))]
+    fn rename_with(&self, name: &str, flags: RenameFlags) -> rustix::io::Result<()> {
+        let folder = self.folder.fd();
+        fs::renameat_with(folder, &*self.name, folder, name, flags)
+    }
+
+    #[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
+    fn rename_with(&self, _: &str, _: RenameFlags) -> rustix::io::Result<()> {
+        Err(Errno::NOSYS)
+    }
+
+    /// What is called by the temporary name now.
+    fn content(&self) -> Result<Vec<u8>, Failure> {
+        Ok(self.folder.read(&self.name)?.unwrap_or_default())
+    }
+}
+
+/// Whether the kernel or the file system cannot swap names, nor rename only to a free one. NFS cannot, and some sandboxes
+/// of containers refuse.
+fn is_unsupported(errno: Errno) -> bool {
+    [Errno::INVAL, Errno::NOSYS, Errno::OPNOTSUPP, Errno::PERM].contains(&errno)
 }
 
 impl Drop for Temp<'_> {
@@ -93,6 +191,8 @@ impl Drop for Temp<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Barrier;
+
     use super::*;
 
     #[test]
@@ -102,5 +202,56 @@ mod tests {
         let folder = Folder::open(dir.path()).unwrap();
         assert!(folder.replace("taken", b"x", Durability::Relaxed).is_err());
         assert_eq!(folder.list().unwrap().count(), 1);
+    }
+
+    fn if_it_is(folder: &Folder, expected: Option<&[u8]>) -> bool {
+        let temp_name = names::next_temp_name;
+        let done = folder.replace_if(temp_name, "f", expected, b"ours", Durability::Relaxed);
+        done.unwrap()
+    }
+
+    #[test]
+    fn only_what_is_expected_is_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::open(dir.path()).unwrap();
+        assert!(!if_it_is(&folder, Some(b"theirs")), "absent");
+        assert!(if_it_is(&folder, None), "absent, as expected");
+        assert!(!if_it_is(&folder, None), "there");
+        std::fs::write(dir.path().join("f"), "theirs").unwrap();
+        assert!(!if_it_is(&folder, Some(b"another's")), "not this one");
+        assert_eq!(folder.read("f").unwrap().unwrap(), b"theirs");
+        assert!(if_it_is(&folder, Some(b"theirs")), "this one");
+        assert_eq!(folder.read("f").unwrap().unwrap(), b"ours");
+        assert_eq!(folder.list().unwrap().count(), 1);
+    }
+
+    /// Somebody who knows no lock replaces or removes the file at the same moment. Whoever is first, what they did is what
+    /// there is in the end.
+    #[test]
+    fn what_another_does_at_that_moment_is_not_undone() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::open(dir.path()).unwrap();
+        let (file, their_file) = (dir.path().join("f"), dir.path().join("theirs"));
+        let start = Barrier::new(2);
+        for round in 0..2_000 {
+            let replaces = round % 2 == 0;
+            std::fs::write(&file, "before").unwrap();
+            std::fs::write(&their_file, "theirs").unwrap();
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    start.wait();
+                    // From the moment in which ours begins to long after its end.
+                    (0..round % 400).for_each(|_| std::hint::spin_loop());
+                    match replaces {
+                        true => std::fs::rename(&their_file, &file).unwrap(),
+                        false => std::fs::remove_file(&file).unwrap(),
+                    }
+                });
+                start.wait();
+                if_it_is(&folder, Some(b"before"));
+            });
+            let expected = replaces.then(|| b"theirs".to_vec());
+            assert_eq!(folder.read("f").unwrap(), expected, "round {round}");
+        }
     }
 }

@@ -48,8 +48,23 @@ class SqlStore:
         )
         self.database = app.config["SESSION_SQLALCHEMY"] = SQLAlchemy(app)
         schema = app.config.get("SESSION_SQLALCHEMY_SCHEMA")
+        if schema:
+            with app.app_context():
+                self.make_schema(schema)
         table = app.config.get("SESSION_SQLALCHEMY_TABLE", "sessions")
         self.table = f"{schema}.{table}" if schema else table
+
+    def make_schema(self, schema):
+        """Flask-Session makes the table but not its schema."""
+        from sqlalchemy import text
+        from sqlalchemy.exc import IntegrityError
+
+        try:
+            self.database.session.execute(text(f"CREATE SCHEMA IF NOT EXISTS {schema}"))
+            self.database.session.commit()
+        except IntegrityError:
+            # Another worker was faster.
+            self.database.session.rollback()
 
     def run(self, statement, **values):
         from sqlalchemy import text

@@ -1,12 +1,10 @@
 //! What the verbs do with the files. All of it blocks.
 
-use std::io::Read as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anysession::{Deletion, Entry, Expect, Stored, Timestamp, Version, Write};
 use bytes::Bytes;
-use rustix::fs::OFlags;
 
 use super::Hash;
 use crate::dir;
@@ -37,6 +35,7 @@ pub(super) struct Files {
 /// A session that is there, and under which name.
 struct Found {
     file: String,
+    content: Bytes,
     stored: Stored,
 }
 
@@ -89,12 +88,16 @@ impl Files {
         if !fits {
             return Ok(Write::Conflict);
         }
-        let file = found
-            .as_ref()
-            .map_or_else(|| self.new_hash().file(name), |found| found.file.clone());
-        self.write(&file, entry.deadline, &entry.payload)?;
+        let is_new = found.is_none();
+        let (file, expected) = match found {
+            None => (self.new_hash().file(name), None),
+            Some(found) => (found.file, Some(found.content)),
+        };
+        if !self.write(&file, expected.as_deref(), entry.deadline, &entry.payload)? {
+            return Ok(Write::Conflict);
+        }
         drop(held);
-        if found.is_none() {
+        if is_new {
             self.count(&file, 1);
         }
         if self.durability == Durability::Full {
@@ -111,17 +114,16 @@ impl Files {
         now: Timestamp,
     ) -> Result<(), Failure> {
         let _held = self.hold(name)?;
-        let Some(Found { file, stored }) = self.find(name)? else {
+        let Some(found) = self.find(name)? else {
             return Ok(());
         };
-        let Stored {
-            entry,
-            version: current,
-        } = stored;
-        if current != *version || entry.deadline <= now || entry.deadline >= deadline {
-            return Ok(());
+        let entry = &found.stored.entry;
+        let is_current = found.stored.version == *version && entry.deadline > now;
+        if is_current && entry.deadline < deadline {
+            // What somebody else wrote meanwhile has moved it already.
+            self.write(&found.file, Some(&found.content), deadline, &entry.payload)?;
         }
-        self.write(&file, deadline, &entry.payload)
+        Ok(())
     }
 
     pub(super) fn delete(&self, name: &str, version: &Version) -> Result<Deletion, Failure> {
@@ -168,7 +170,10 @@ impl Files {
         before: Timestamp,
     ) -> Result<bool, Failure> {
         let is_expired = || -> Result<bool, Failure> {
-            let end = self.read(file)?.and_then(|bytes| Some(split(&bytes)?.0));
+            let end = self
+                .folder
+                .read(file)?
+                .and_then(|bytes| Some(split(&bytes)?.0));
             Ok(end.is_some_and(|end| end <= before))
         };
         if !is_expired()? {
@@ -202,7 +207,7 @@ impl Files {
     fn find(&self, name: &str) -> Result<Option<Found>, Failure> {
         for hash in Hash::ALL {
             let file = hash.file(name);
-            let Some(bytes) = self.read(&file)? else {
+            let Some(bytes) = self.folder.read(&file)? else {
                 continue;
             };
             let Some((deadline, _)) = split(&bytes) else {
@@ -210,7 +215,8 @@ impl Files {
                 continue;
             };
             self.met_md5.store(hash == Hash::Md5, Ordering::Relaxed);
-            let payload = Bytes::from(bytes).slice(EXPIRY_LEN..);
+            let content = Bytes::from(bytes);
+            let payload = content.slice(EXPIRY_LEN..);
             let stored = Stored {
                 version: Version::from_bytes(payload.clone()),
                 entry: Entry {
@@ -219,37 +225,29 @@ impl Files {
                     user: None,
                 },
             };
-            return Ok(Some(Found { file, stored }));
+            return Ok(Some(Found {
+                file,
+                content,
+                stored,
+            }));
         }
         Ok(None)
     }
 
-    fn read(&self, file: &str) -> Result<Option<Vec<u8>>, Failure> {
-        let Some(fd) = self.folder.open_file(file, OFlags::RDONLY)? else {
-            return Ok(None);
-        };
-        let mut bytes = Vec::new();
-        match std::fs::File::from(fd).read_to_end(&mut bytes) {
-            Ok(_) => Ok(Some(bytes)),
-            Err(error) => {
-                let errno = rustix::io::Errno::from_io_error(&error);
-                let errno = errno.unwrap_or(rustix::io::Errno::IO);
-                Err(self.folder.failure("read", file, errno))
-            }
-        }
-    }
-
-    fn write(&self, file: &str, deadline: Timestamp, payload: &[u8]) -> Result<(), Failure> {
+    /// Only over what is `expected`: cachelib writes and removes files without the lock. Says whether it was done.
+    fn write(
+        &self,
+        file: &str,
+        expected: Option<&[u8]>,
+        deadline: Timestamp,
+        payload: &[u8],
+    ) -> Result<bool, Failure> {
         // Later than the year 2106 is never, as far as 32 bits go.
         let seconds = u32::try_from(deadline.as_millis() / 1000).unwrap_or(u32::MAX);
         // 0 would be never.
         let content = [&seconds.max(1).to_ne_bytes()[..], payload].concat();
-        self.replace(file, &content, self.durability)
-    }
-
-    fn replace(&self, file: &str, content: &[u8], durability: Durability) -> Result<(), Failure> {
-        let temp = || format!("{}{NOT_A_SESSION}", names::next_temp_name());
-        self.folder.replace_by(temp, file, content, durability)
+        self.folder
+            .replace_if(temp_name, file, expected, &content, self.durability)
     }
 
     /// cachelib evicts sessions when it has counted too many of them. If it counts, what comes and goes here counts too.
@@ -261,7 +259,7 @@ impl Files {
             };
             let name = hash.count_file();
             let _lock = self.locks.take(shard(&name))?;
-            let Some(bytes) = self.read(&name)? else {
+            let Some(bytes) = self.folder.read(&name)? else {
                 return Ok(());
             };
             let count = bytes
@@ -272,12 +270,18 @@ impl Files {
             };
             let text = (count + change).max(0).to_string();
             let content = [&0_u32.to_ne_bytes()[..], text.as_bytes()].concat();
-            self.replace(&name, &content, Durability::Relaxed)
+            self.folder
+                .replace_by(temp_name, &name, &content, Durability::Relaxed)
         };
         if let Err(failure) = counted() {
             tracing::warn!(error = %failure, "the number of session files was not written down");
         }
     }
+}
+
+/// One that cachelib leaves out.
+fn temp_name() -> String {
+    format!("{}{NOT_A_SESSION}", names::next_temp_name())
 }
 
 /// The end, and the value.

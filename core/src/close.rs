@@ -34,7 +34,12 @@ impl Visit {
     pub(crate) fn close(self: Arc<Self>, outcome: Outcome, spawn: Option<Spawn>) -> Close {
         let state = match self.close_now() {
             Some(headers) => Closing::Done(Some(Ok(headers))),
-            None => Closing::Waiting(Box::pin(self.close_in_turn(outcome))),
+            None => {
+                // Room first: what is large is then made there, not moved there.
+                let room = Box::new_uninit();
+                let future = Box::write(room, self.close_in_turn(outcome));
+                Closing::Waiting(Box::into_pin(future))
+            }
         };
         Close { state, spawn }
     }
@@ -66,7 +71,10 @@ impl Visit {
         }
         match result {
             Ok(()) => Ok(headers),
-            Err(source) => Err(CloseError { source, headers }),
+            Err(error) => Err(CloseError {
+                source: Box::new(error),
+                headers,
+            }),
         }
     }
 }
@@ -116,7 +124,8 @@ impl std::fmt::Debug for Close {
 #[derive(Debug, thiserror::Error)]
 #[error("the session could not be closed")]
 pub struct CloseError {
-    source: Error,
+    /// In a box: every close has room for it, and next to none needs it.
+    source: Box<Error>,
     headers: ResponseHeaders,
 }
 

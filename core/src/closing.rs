@@ -6,7 +6,7 @@ use crate::clock::Timestamp;
 use crate::commit::{Done, Task};
 use crate::id::SessionId;
 use crate::lifecycle::{Fate, Plan, Policy};
-use crate::record::{Absence, Found};
+use crate::record::Found;
 use crate::slot::CookieDue;
 
 /// The tasks that a plan comes to, one after the other; the second one only if the first one did not fail.
@@ -22,10 +22,9 @@ pub(crate) fn tasks(plan: Plan, fate: &Fate) -> &'static [Task] {
     }
 }
 
-/// What a request knows after a commit.
+/// What a request says after a commit.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Settled {
-    pub(crate) found: Found,
     pub(crate) id: IdAfter,
     /// What the response is to say, `None` if that stays as it was before.
     pub(crate) cookie: Option<CookieDue>,
@@ -38,48 +37,47 @@ pub(crate) enum IdAfter {
     New(SessionId),
 }
 
-/// Judges how a commit of these changes ended. A cookie that an earlier save of the same request called for is not sent
-/// if the session has moved on since or is over: it could replace a newer one in the browser.
-pub(crate) fn settle(done: Done, changes: &Changes, policy: &Policy, now: Timestamp) -> Settled {
+/// Judges how a commit of these changes ended, and what it left. A cookie that an earlier save of the same request called
+/// for is not sent if the session has moved on since or is over: it could replace a newer one in the browser.
+pub(crate) fn settle(
+    done: Done,
+    left: &Found,
+    changes: &Changes,
+    policy: &Policy,
+    now: Timestamp,
+) -> Settled {
+    let max_age = match left {
+        Found::Live(live) => policy.max_age(live, now),
+        Found::Nothing(_) | Found::Replaced(_) => None,
+    };
     match done {
-        Done::NewId { live, id } => Settled {
-            cookie: Some(CookieDue::Set(policy.max_age(&live, now))),
+        Done::NewId(id) => Settled {
+            cookie: Some(CookieDue::Set(max_age)),
             id: IdAfter::New(id),
-            found: Found::Live(live),
         },
-        Done::Updated {
-            live,
-            followed: true,
-            ..
-        } => Settled {
+        Done::Updated { followed: true, .. } => Settled {
             cookie: Some(CookieDue::Nothing),
             id: IdAfter::Forgotten,
-            found: Found::Live(live),
         },
         Done::Updated {
-            live,
             deadline_moved,
             followed: false,
         } => {
-            let max_age = policy.max_age(&live, now);
             let settings = changes.permanent.is_some() || changes.lifetime.is_some();
             let again =
                 changes.permanent.is_some() || max_age.is_some() && (deadline_moved || settings);
             Settled {
                 cookie: again.then_some(CookieDue::Set(max_age)),
                 id: IdAfter::Kept,
-                found: Found::Live(live),
             }
         }
         Done::Destroyed => Settled {
             cookie: Some(CookieDue::Remove),
             id: IdAfter::Forgotten,
-            found: Found::Nothing(Absence::NoCookie),
         },
         Done::Over => Settled {
             cookie: Some(CookieDue::Nothing),
             id: IdAfter::Forgotten,
-            found: Found::Nothing(Absence::Ended),
         },
     }
 }

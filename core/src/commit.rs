@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::id::{SessionId, StoreKey};
 use crate::lifecycle::{Fate, LogIn, Policy, Wish};
 use crate::payload::EMPTY;
-use crate::record::{Found, Live, Record};
+use crate::record::{Absence, Found, Live, Record};
 use crate::store::{Deletion, Version, Write};
 
 pub(crate) use clause::Clause;
@@ -36,7 +36,7 @@ pub(crate) struct Commit<'p> {
     policy: &'p Policy,
     now: Timestamp,
     task: Task,
-    wish: Wish,
+    pub(crate) wish: Wish,
     /// What the request had found; from then on the session to work on, if there is one.
     found: Found,
     /// Whether anybody can look at the session afterwards. If not, what is written is not kept.
@@ -104,20 +104,14 @@ enum Next {
 }
 
 impl<'p> Commit<'p> {
-    /// A wish at rest, for a request that had found this: nothing is asked before it [begins](Self::begin).
+    /// For a request that had found this. It gets its wish, and nothing is asked before it [begins](Self::begin).
     #[inline]
-    pub(crate) fn new(
-        wish: Wish,
-        found: Found,
-        now: Timestamp,
-        policy: &'p Policy,
-        watched: bool,
-    ) -> Self {
+    pub(crate) fn new(found: Found, now: Timestamp, policy: &'p Policy, watched: bool) -> Self {
         Commit {
             policy,
             now,
             task: Task::Update,
-            wish,
+            wish: Wish::default(),
             found,
             watched,
             user: None,
@@ -134,8 +128,10 @@ impl<'p> Commit<'p> {
 
     /// Forgets what came of a task, before the next one of the same wish.
     pub(crate) fn renew(&mut self) {
-        let wish = std::mem::take(&mut self.wish);
-        *self = Commit::new(wish, Found::default(), self.now, self.policy, self.watched);
+        *self = Commit {
+            wish: std::mem::take(&mut self.wish),
+            ..Commit::new(Found::default(), self.now, self.policy, self.watched)
+        };
     }
 
     /// Computes the wish anew on what was found, because it was computed on an older record.
@@ -174,7 +170,7 @@ impl<'p> Commit<'p> {
         now: Timestamp,
         policy: &'p Policy,
     ) -> Self {
-        let mut commit = Commit::new(Wish::default(), Found::default(), now, policy, false);
+        let mut commit = Commit::new(Found::default(), now, policy, false);
         commit.task = Task::Destroy;
         (commit.user, commit.spared) = (Some(user), spared);
         commit
@@ -188,7 +184,8 @@ impl<'p> Commit<'p> {
         now: Timestamp,
         policy: &'p Policy,
     ) -> (Self, Result<Step, Error>) {
-        let mut commit = Commit::new(wish.clone(), found.clone(), now, policy, true);
+        let mut commit = Commit::new(found.clone(), now, policy, true);
+        commit.wish = wish.clone();
         let step = commit.begin(task);
         (commit, step)
     }
@@ -247,27 +244,45 @@ impl<'p> Commit<'p> {
         }
     }
 
-    /// What an end comes to; to be asked once.
+    /// What an end comes to; to be asked once. From then on [`found`](Self::found) is what it left.
     #[inline]
     pub(crate) fn done(&mut self, end: End) -> Done {
-        match (end, std::mem::take(&mut self.found)) {
-            (End::Updated { deadline_moved }, Found::Live(live)) => Done::Updated {
-                live,
-                deadline_moved,
-                followed: self.followed,
-            },
-            (End::NewId, _) => match self.own.take().and_then(|own| own.told()) {
-                Some((live, id)) => Done::NewId { live, id },
-                None => Done::Over,
-            },
-            (End::Destroyed, _) => Done::Destroyed,
-            (End::Over | End::Updated { .. }, _) => Done::Over,
+        match end {
+            End::Updated { deadline_moved } if self.target().is_some() => {
+                return Done::Updated {
+                    deadline_moved,
+                    followed: self.followed,
+                };
+            }
+            End::NewId => {
+                if let Some((live, id)) = self.own.take().and_then(|own| own.told()) {
+                    self.found = Found::Live(live);
+                    return Done::NewId(id);
+                }
+            }
+            End::Destroyed => {
+                self.found = Found::default();
+                return Done::Destroyed;
+            }
+            End::Over | End::Updated { .. } => {}
         }
+        self.found = Found::Nothing(Absence::Ended);
+        Done::Over
     }
 
-    /// The wish, with the changes as they were carried out.
-    pub(crate) fn wish(&self) -> &Wish {
-        &self.wish
+    /// What the request had found, or what is left of it.
+    pub(crate) fn found(&self) -> &Found {
+        &self.found
+    }
+
+    /// The same, for who goes on with it.
+    pub(crate) fn take_found(&mut self) -> Found {
+        std::mem::take(&mut self.found)
+    }
+
+    /// Whether anybody can look at the session afterwards.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.watched
     }
 
     /// The session to work on.

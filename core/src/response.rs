@@ -1,12 +1,22 @@
 //! What a response gets because of its session.
 
 use std::borrow::Cow;
+use std::mem::take;
 
 /// The header lines that a response is to get because of its session.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ResponseHeaders {
-    pub(crate) vary: bool,
-    pub(crate) set_cookie: Option<HeaderText>,
+pub struct ResponseHeaders(pub(crate) Due);
+
+/// What is due.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Due {
+    /// The session was not asked for.
+    #[default]
+    Nothing,
+    /// The response depends on the cookie.
+    Vary,
+    /// It sets one, too.
+    SetCookie(HeaderText),
 }
 
 /// A header's value that carries an id.
@@ -39,23 +49,35 @@ enum Rule {
 impl ResponseHeaders {
     /// The lines, each to be appended if [`HeaderLine::is_wanted`] says so.
     pub fn into_lines(self) -> impl Iterator<Item = HeaderLine> {
-        let vary = self.vary.then_some(HeaderLine {
-            name: "vary",
-            value: Cow::Borrowed("Cookie"),
-            rule: Rule::UnlessListed,
-        });
-        // A shared cache must not hand one visitor's cookie to another (RFC 9111 5.2.2.7).
-        let private = self.set_cookie.is_some().then_some(HeaderLine {
-            name: "cache-control",
-            value: Cow::Borrowed("private"),
-            rule: Rule::UnlessPresent,
-        });
-        let set_cookie = self.set_cookie.map(|HeaderText(value)| HeaderLine {
-            name: "set-cookie",
-            value: Cow::Owned(value),
-            rule: Rule::Append,
-        });
-        [vary, private, set_cookie].into_iter().flatten()
+        let mut vary = self.0 != Due::Nothing;
+        let mut set_cookie = match self.0 {
+            Due::SetCookie(value) => Some(value),
+            Due::Nothing | Due::Vary => None,
+        };
+        let mut private = set_cookie.is_some();
+        std::iter::from_fn(move || {
+            if take(&mut vary) {
+                return Some(HeaderLine {
+                    name: "vary",
+                    value: Cow::Borrowed("Cookie"),
+                    rule: Rule::UnlessListed,
+                });
+            }
+            // A shared cache must not hand one visitor's cookie to another (RFC 9111 5.2.2.7).
+            if take(&mut private) {
+                return Some(HeaderLine {
+                    name: "cache-control",
+                    value: Cow::Borrowed("private"),
+                    rule: Rule::UnlessPresent,
+                });
+            }
+            let HeaderText(value) = set_cookie.take()?;
+            Some(HeaderLine {
+                name: "set-cookie",
+                value: Cow::Owned(value),
+                rule: Rule::Append,
+            })
+        })
     }
 }
 

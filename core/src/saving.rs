@@ -1,7 +1,7 @@
 //! Carrying out what a request wishes: when it asks for it, and when it ends.
 
 use crate::clock::Timestamp;
-use crate::closing::{IdAfter, Settled, settle, tasks};
+use crate::closing::{IdAfter, settle, tasks};
 use crate::commit::{Commit, Done, Task};
 use crate::error::Error;
 use crate::lifecycle::{Fate, Outcome, Plan, Policy, plan};
@@ -110,12 +110,12 @@ impl Visit {
                 Some(job) => job,
                 None => return Ok(()),
             };
-            let wish = std::mem::take(&mut state.wish);
             let found = match watched {
                 true => state.found.clone(),
                 false => std::mem::take(&mut state.found),
             };
-            commit = Commit::new(wish, found, now, &shared.policy, watched);
+            commit = Commit::new(found, now, &shared.policy, watched);
+            std::mem::swap(&mut commit.wish, &mut state.wish);
         }
         let unfinished = Unfinished(self);
         if job.rebase {
@@ -160,7 +160,7 @@ impl Visit {
             Plan::Delete { .. } => self.due(CookieDue::Remove),
             Plan::Keep | Plan::Create | Plan::Update | Plan::Rotate => {}
         }
-        let only_slides = commit.wish().is_empty();
+        let only_slides = commit.wish.is_empty();
         let mut ended = false;
         for (nth, &task) in job.tasks.iter().enumerate() {
             if nth > 0 {
@@ -173,21 +173,27 @@ impl Visit {
                 }
                 end => end?,
             };
-            let key = commit.target().map(|live| live.key.clone());
+            let before = (task == Task::Destroy)
+                .then(|| commit.found().key())
+                .flatten();
             let done = commit.done(end);
-            shared.tell_done(task, key, &done);
+            shared.tell_done(task, before.as_ref(), &done, commit.found());
             ended |= done == Done::Over && task != Task::Destroy;
-            self.settle(settle(done, &commit.wish().changes, &shared.policy, now));
+            self.settle(done, commit, now);
         }
         Ok(ended)
     }
 
     /// Takes note of how a commit ended.
-    fn settle(&self, settled: Settled) {
+    fn settle(&self, done: Done, commit: &mut Commit<'_>, now: Timestamp) {
         let Some(mut state) = self.state() else {
             return;
         };
-        state.found = settled.found;
+        let changes = &commit.wish.changes;
+        let settled = settle(done, commit.found(), changes, &self.shared.policy, now);
+        if commit.is_watched() {
+            state.found = commit.take_found();
+        }
         // What was wished meanwhile was computed on a record that is older now.
         state.generation += 1;
         state.rebase = !state.wish.is_empty();

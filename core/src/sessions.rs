@@ -15,7 +15,7 @@ use crate::layout::Unreadable;
 use crate::leaving::Leaving;
 use crate::lifecycle::Policy;
 use crate::record::{Absence, Found};
-use crate::response::{HeaderText, ResponseHeaders};
+use crate::response::{Due, HeaderText, ResponseHeaders};
 use crate::slot::{CookieDue, Slot, State};
 use crate::store::{Deletion, Store, StoreError, Stored, Version, Write};
 
@@ -226,39 +226,40 @@ impl Shared {
 
     pub(crate) fn headers(&self, state: &State) -> ResponseHeaders {
         let cookie = self.config.cookie();
-        let set_cookie = match (&state.cookie, &state.id) {
+        ResponseHeaders(match (&state.cookie, &state.id) {
             (CookieDue::Set(max_age), Some(id)) => {
-                Some(cookie.set(&self.config.cookie_value(id), *max_age, &*self.clock))
+                let value = self.config.cookie_value(id);
+                Due::SetCookie(HeaderText(cookie.set(&value, *max_age, &*self.clock)))
             }
-            (CookieDue::Remove, _) => Some(cookie.removal().to_owned()),
-            _ => None,
-        };
-        ResponseHeaders {
-            vary: true,
-            set_cookie: set_cookie.map(HeaderText),
-        }
+            (CookieDue::Remove, _) => Due::SetCookie(HeaderText(cookie.removal().to_owned())),
+            (CookieDue::Nothing | CookieDue::Set(_), _) => Due::Vary,
+        })
     }
 
-    /// Tells how a commit ended, whose session was last found under this key.
-    pub(crate) fn tell_done(&self, task: Task, found: Option<StoreKey>, done: &Done) {
-        match done {
-            Done::NewId { live, .. } => {
+    /// Tells how a commit ended that found its session under this key, and left that.
+    pub(crate) fn tell_done(
+        &self,
+        task: Task,
+        before: Option<&StoreKey>,
+        done: &Done,
+        left: &Found,
+    ) {
+        match (done, left, before) {
+            (Done::NewId(_), Found::Live(live), _) => {
                 let session = live.key.short();
                 match task {
                     Task::Create => tracing::info!(target: "anysession", %session, "created"),
                     _ => tracing::info!(target: "anysession", %session, "regenerated"),
                 }
             }
-            Done::Destroyed => match found {
-                Some(key) => {
-                    tracing::info!(target: "anysession", session = %key.short(), "destroyed");
-                }
-                None => tracing::info!(target: "anysession", "destroyed"),
-            },
-            Done::Over => {
+            (Done::Destroyed, _, Some(key)) => {
+                tracing::info!(target: "anysession", session = %key.short(), "destroyed");
+            }
+            (Done::Destroyed, _, None) => tracing::info!(target: "anysession", "destroyed"),
+            (Done::Over, _, _) => {
                 tracing::info!(target: "anysession", ?task, "gone: the session ended during the request");
             }
-            Done::Updated { .. } => {}
+            (Done::Updated { .. } | Done::NewId(_), _, _) => {}
         }
     }
 

@@ -1,7 +1,8 @@
 //! One request's place for its session, from the cookie to the response's headers.
 
 use std::future::Future;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use smallvec::SmallVec;
@@ -9,11 +10,12 @@ use smallvec::SmallVec;
 use crate::clock::Timestamp;
 use crate::close::Close;
 use crate::error::Error;
-use crate::id::SessionId;
+use crate::id::{SessionId, StoreKey};
 use crate::lifecycle::{Outcome, Wish};
 use crate::record::{Absence, Found, Record};
 use crate::session::Session;
 use crate::sessions::Shared;
+use crate::store::Stored;
 
 /// How many cookies of our name are looked up in one request. A browser sends one; several come from cookies of
 /// another path or domain, and thousands from somebody who wants to keep the store busy.
@@ -38,7 +40,8 @@ impl Slot {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         Slot(Arc::new(Visit {
             shared,
-            state: OnceLock::new(),
+            loaded: AtomicBool::new(false),
+            state: Mutex::new(State::new()),
             turn: tokio::sync::Mutex::new(()),
         }))
     }
@@ -46,7 +49,7 @@ impl Slot {
     /// Reads the request's `Cookie` headers, byte for byte as they came. No I/O.
     pub fn open<'h>(&self, headers: impl Iterator<Item = &'h [u8]>) -> Claim {
         let mut claim = Claim::default();
-        if self.0.state.get().is_some() {
+        if self.0.is_loaded() {
             return claim;
         }
         for value in self.0.shared.config.cookie().values(headers) {
@@ -74,7 +77,7 @@ impl Slot {
     )]
     pub fn load(&self, claim: Claim) -> impl Future<Output = Result<Session, Error>> + Send + '_ {
         async move {
-            if self.0.state.get().is_none() {
+            if !self.0.is_loaded() {
                 self.0.look_up(&claim).await?;
             }
             Ok(Session::new(self.0.clone()))
@@ -83,8 +86,7 @@ impl Slot {
 
     /// The session, if it was loaded already: for whatever cannot wait.
     pub fn loaded(&self) -> Option<Session> {
-        self.0.state.get()?;
-        Some(Session::new(self.0.clone()))
+        self.0.is_loaded().then(|| Session::new(self.0.clone()))
     }
 
     /// Ends the request: carries out what its handler wished, and says which header lines the response is to get.
@@ -98,9 +100,8 @@ impl Slot {
 
 impl std::fmt::Debug for Slot {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let loaded = self.0.state.get().is_some();
         f.debug_struct("Slot")
-            .field("loaded", &loaded)
+            .field("loaded", &self.0.is_loaded())
             .finish_non_exhaustive()
     }
 }
@@ -108,7 +109,10 @@ impl std::fmt::Debug for Slot {
 /// What a request and its session share.
 pub(crate) struct Visit {
     pub(crate) shared: Arc<Shared>,
-    state: OnceLock<Mutex<State>>,
+    /// Whether the state is that of a session that was looked up. It is there before, so that what is found is not moved
+    /// from place to place on its way into it.
+    loaded: AtomicBool,
+    state: Mutex<State>,
     /// One commit at a time: a save in a task of the handler's, and the close.
     pub(crate) turn: tokio::sync::Mutex<()>,
 }
@@ -143,11 +147,12 @@ pub(crate) enum CookieDue {
 }
 
 impl State {
-    fn new(id: Option<SessionId>, found: Found, now: Timestamp) -> Self {
+    /// Of a session that is still to be looked up.
+    fn new() -> Self {
         State {
-            id,
-            found,
-            loaded_at: now,
+            id: None,
+            found: Found::default(),
+            loaded_at: Timestamp::MAX,
             wish: Wish::default(),
             cookie: CookieDue::Nothing,
             generation: 0,
@@ -162,9 +167,15 @@ impl State {
 impl Visit {
     /// `None` if the session was not loaded.
     pub(crate) fn state(&self) -> Option<MutexGuard<'_, State>> {
-        self.state
-            .get()
-            .map(|state| state.lock().unwrap_or_else(PoisonError::into_inner))
+        self.is_loaded().then(|| self.lock())
+    }
+
+    fn is_loaded(&self) -> bool {
+        self.loaded.load(Ordering::Acquire)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Looks up what the request claims, and keeps what was found.
@@ -179,20 +190,15 @@ impl Visit {
             if stored.is_none() && shared.leaving.is_some() {
                 stored = Box::pin(shared.moved(id, &key, now)).await?;
             }
-            let found = shared.judge(key.clone(), stored, now);
-            shared.tell_found(&key, &found);
-            match found {
-                Found::Live(_) => {
-                    self.fill(Some(id), found, now);
-                    return Ok(());
-                }
-                Found::Replaced(tombstone) => {
+            match self.keep_if_alive(id, &key, stored, now) {
+                None | Some(Found::Live(_)) => return Ok(()),
+                Some(Found::Replaced(tombstone)) => {
                     replaced.get_or_insert((id, tombstone));
                 }
-                Found::Nothing(absence) => absent = Some((id, absence)),
+                Some(Found::Nothing(absence)) => absent = Some((id, absence)),
             }
         }
-        let (id, found) = match (replaced, absent) {
+        let (id, mut found) = match (replaced, absent) {
             (Some((id, tombstone)), _) => (Some(id), Found::Replaced(tombstone)),
             (None, Some((id, absence))) => (Some(id), Found::Nothing(absence)),
             (None, None) if claim.malformed => {
@@ -201,26 +207,47 @@ impl Visit {
             }
             (None, None) => (None, Found::Nothing(Absence::NoCookie)),
         };
-        self.fill(id, found, now);
+        self.fill(id, &mut found, now);
         Ok(())
     }
 
-    fn fill(&self, id: Option<&SessionId>, found: Found, now: Timestamp) {
-        let state = State::new(id.cloned(), found, now);
+    /// Judges what was loaded. `None` if it is alive, and is what this request has found.
+    fn keep_if_alive(
+        &self,
+        id: &SessionId,
+        key: &StoreKey,
+        stored: Option<Stored>,
+        now: Timestamp,
+    ) -> Option<Found> {
+        let shared = &*self.shared;
+        let mut found = shared.judge(key.clone(), stored, now);
+        shared.tell_found(key, &found);
+        if !matches!(found, Found::Live(_)) {
+            return Some(found);
+        }
+        self.fill(Some(id), &mut found, now);
+        None
+    }
+
+    /// What was found is taken from where it lies, as it is large.
+    fn fill(&self, id: Option<&SessionId>, found: &mut Found, now: Timestamp) {
+        let mut state = self.lock();
         // Two extractors that ran at once have found the same; one of them stays.
-        let _ = self.state.set(Mutex::new(state));
+        if !self.is_loaded() {
+            state.id = id.cloned();
+            std::mem::swap(&mut state.found, found);
+            state.loaded_at = now;
+            self.loaded.store(true, Ordering::Release);
+        }
     }
 }
 
 /// Changes that nobody saved after the response was sent are lost; that must not happen in silence.
 impl Drop for Visit {
     fn drop(&mut self) {
-        let state = self.state.get_mut().map(Mutex::get_mut);
-        if let Some(state) = state.map(|state| state.unwrap_or_else(PoisonError::into_inner))
-            && state.sent
-            && !state.failed
-            && !state.wish.is_empty()
-        {
+        let state = self.state.get_mut();
+        let state = state.unwrap_or_else(PoisonError::into_inner);
+        if state.sent && !state.failed && !state.wish.is_empty() {
             tracing::error!(
                 target: "anysession",
                 keys = ?state.wish.changes.keys().collect::<Vec<_>>(),

@@ -37,15 +37,17 @@ impl Folder {
 
     /// The same, but only in the place of a file with the `expected` content, or of none. For a folder in which others
     /// replace and remove files as well, and know no lock: says whether it was done.
+    ///
+    /// The file is synced in any case: one that is renamed over another is flushed by most file systems as well, one that
+    /// swaps its name with another is not, and could be empty after a crash.
     pub(crate) fn replace_if(
         &self,
         temp_name: impl Fn() -> String,
         name: &str,
         expected: Option<&[u8]>,
         content: &[u8],
-        durability: Durability,
     ) -> Result<bool, Failure> {
-        let temp = self.write_temp(temp_name, content, durability)?;
+        let temp = self.write_temp(temp_name, content, Durability::Full)?;
         match expected {
             None => temp.rename_to_new(name),
             // It took a while to sync. Most who were faster show here, before anybody is disturbed.
@@ -206,7 +208,7 @@ mod tests {
 
     fn if_it_is(folder: &Folder, expected: Option<&[u8]>) -> bool {
         let temp_name = names::next_temp_name;
-        let done = folder.replace_if(temp_name, "f", expected, b"ours", Durability::Relaxed);
+        let done = folder.replace_if(temp_name, "f", expected, b"ours");
         done.unwrap()
     }
 

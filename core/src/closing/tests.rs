@@ -29,38 +29,36 @@ fn live() -> Live {
 
 fn updated(deadline_moved: bool, followed: bool) -> Done {
     Done::Updated {
-        live: live(),
         deadline_moved,
         followed,
     }
 }
 
+fn settled(done: Done, changes: &Changes, policy: &Policy) -> Settled {
+    settle(done, &Found::Live(live()), changes, policy, NOON)
+}
+
 fn cookie(done: Done, changes: &Changes, policy: &Policy) -> Option<CookieDue> {
-    settle(done, changes, policy, NOON).cookie
+    settled(done, changes, policy).cookie
 }
 
 #[test]
 fn a_new_id_is_told() {
     let id = SessionId::generate(&OsRandom).unwrap();
-    let done = Done::NewId {
-        live: live(),
-        id: id.clone(),
-    };
-    let settled = settle(done, &Changes::default(), &POLICY, NOON);
+    let settled = settled(Done::NewId(id.clone()), &Changes::default(), &POLICY);
     assert_eq!(settled.cookie, Some(CookieDue::Set(None)));
     assert_eq!(settled.id, IdAfter::New(id));
-    assert_eq!(settled.found, Found::Live(live()));
 }
 
 #[test]
 fn who_had_to_follow_or_found_the_session_gone_says_nothing_any_more() {
     let none = Changes::default();
     for done in [updated(true, true), Done::Over] {
-        let settled = settle(done, &none, &POLICY, NOON);
+        let settled = settled(done, &none, &POLICY);
         assert_eq!(settled.cookie, Some(CookieDue::Nothing));
         assert_eq!(settled.id, IdAfter::Forgotten);
     }
-    let destroyed = settle(Done::Destroyed, &none, &POLICY, NOON);
+    let destroyed = settle(Done::Destroyed, &Found::default(), &none, &POLICY, NOON);
     assert_eq!(destroyed.cookie, Some(CookieDue::Remove));
     assert_eq!(destroyed.id, IdAfter::Forgotten);
 }

@@ -1,7 +1,6 @@
 //! What goes into a commit and what comes out of it.
 
 use crate::id::{SessionId, StoreKey};
-use crate::record::Live;
 use crate::store::{Deletion, Entry, Expect, Stored, Version, Write};
 
 /// What is to be done, after [`plan`](crate::lifecycle::plan).
@@ -46,19 +45,18 @@ pub(crate) enum Reply {
     Deleted(Deletion),
 }
 
-/// How a commit ended.
+/// How a commit ended. What it left is in [`Commit::found`](super::Commit::found).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(test, derive(Hash))]
 pub(crate) enum Done {
     /// The changes are in the session; `followed` if its id was replaced meanwhile, so that this request may say
     /// nothing about cookies any more.
     Updated {
-        live: Live,
         deadline_moved: bool,
         followed: bool,
     },
     /// The session, with the changes, is under a new id.
-    NewId { live: Live, id: SessionId },
+    NewId(SessionId),
     /// The session is gone for good.
     Destroyed,
     /// The session of this request had ended before, or is another user's now. Nothing was changed.

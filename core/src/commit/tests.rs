@@ -171,27 +171,29 @@ impl Scripted<'_> {
         }
     }
 
-    fn ends(mut self) -> Done {
-        match self.1 {
-            Step::Finished(end) => self.0.done(end),
+    fn ends(&mut self) -> Done {
+        match &self.1 {
+            Step::Finished(end) => self.0.done(*end),
             step => panic!("{step:?} instead of the end"),
         }
     }
 
-    fn ends_under_a_new_id(self, user: Option<&str>, pairs: &[(&str, u8)]) {
-        let Done::NewId { live, id } = self.ends() else {
+    fn ends_under_a_new_id(mut self, user: Option<&str>, pairs: &[(&str, u8)]) {
+        let Done::NewId(id) = self.ends() else {
             panic!("no new id")
         };
+        let live = self.0.target().unwrap();
         assert_eq!(live.key, Layout::Native.store_key(&id));
         assert_eq!(live.record.user.as_deref(), user);
         assert_eq!(live.record.data, data(pairs));
     }
 
-    fn ends_updated(self, at: u8, must_have_followed: bool) {
-        let Done::Updated { live, followed, .. } = self.ends() else {
+    fn ends_updated(mut self, at: u8, must_have_followed: bool) {
+        let Done::Updated { followed, .. } = self.ends() else {
             panic!("not updated")
         };
-        assert_eq!((live.key, followed), (key(at), must_have_followed));
+        let live = self.0.target().unwrap();
+        assert_eq!((&live.key, followed), (&key(at), must_have_followed));
     }
 }
 

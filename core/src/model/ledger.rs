@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::clock::Timestamp;
 use crate::commit::{Done, Task};
 use crate::id::StoreKey;
+use crate::record::Live;
 
 use super::browser::Cookie;
 use super::shelf::{Gist, Shelf, User};
@@ -234,6 +235,8 @@ pub(super) struct Report<'a> {
     /// The store said that a replacement was refused, though it was carried out: others may have followed it meanwhile.
     pub(super) late: bool,
     pub(super) done: &'a Done,
+    /// The session that it left.
+    pub(super) live: Option<&'a Live>,
 }
 
 pub(super) fn bit(op: u8) -> Ops {

@@ -3,6 +3,7 @@
 use crate::clock::Timestamp;
 use crate::commit::{Commit, Done, Reply, Step};
 use crate::error::Error;
+use crate::record::Found;
 use crate::store::{Deletion, Write};
 
 use super::Broken;
@@ -56,7 +57,8 @@ impl std::hash::Hash for Running {
 #[derive(Debug)]
 pub(super) enum Progress {
     Waiting,
-    Finished(Box<Done>),
+    /// How, and what it left.
+    Finished(Box<(Done, Found)>),
     Failed,
 }
 
@@ -196,7 +198,8 @@ impl Running {
                     step = self.commit.resume(Reply::NewId(id));
                 }
                 Ok(Step::Finished(end)) => {
-                    return Progress::Finished(Box::new(self.commit.done(end)));
+                    let done = self.commit.done(end);
+                    return Progress::Finished(Box::new((done, self.commit.take_found())));
                 }
                 Ok(verb) => {
                     self.tombstone_is_next = matches!(

@@ -246,8 +246,7 @@ impl Files {
         let seconds = u32::try_from(deadline.as_millis() / 1000).unwrap_or(u32::MAX);
         // 0 would be never.
         let content = [&seconds.max(1).to_ne_bytes()[..], payload].concat();
-        self.folder
-            .replace_if(temp_name, file, expected, &content, self.durability)
+        self.folder.replace_if(temp_name, file, expected, &content)
     }
 
     /// cachelib evicts sessions when it has counted too many of them. If it counts, what comes and goes here counts too.

@@ -20,22 +20,23 @@ impl Ledger {
             let place = report.place?;
             self.walk(place, log_in, shelf, now)
         };
-        let wrong = match (report.task, report.done) {
-            (_, Done::NewId { live, .. }) if self.revoked.contains(&live.key) => {
+        let wrong = match (report.task, report.done, report.live) {
+            (_, Done::NewId(_), Some(live)) if self.revoked.contains(&live.key) => {
                 self.ended |= report.own;
                 None
             }
             (
                 Task::Update | Task::Regenerate,
-                Done::Updated { live, .. } | Done::NewId { live, .. },
+                Done::Updated { .. } | Done::NewId(_),
+                Some(live),
             ) => {
                 (walk(None) != Some(live.key.clone()) && !report.late).then_some(Wrong::LostUpdate)
             }
-            (Task::Update | Task::Regenerate, _) => {
+            (Task::Update | Task::Regenerate, _, _) => {
                 walk(None).is_some().then_some(Wrong::LostUpdate)
             }
-            (Task::Destroy, _) => walk(None).is_some().then_some(Wrong::OkNotDone),
-            (Task::LogIn | Task::Create, Done::NewId { live, .. }) => {
+            (Task::Destroy, _, _) => walk(None).is_some().then_some(Wrong::OkNotDone),
+            (Task::LogIn | Task::Create, Done::NewId(_), Some(live)) => {
                 let there = shelf.gist(&live.key, now);
                 let continued = match report.task {
                     Task::LogIn => walk(report.log_in),
@@ -55,16 +56,13 @@ impl Ledger {
                     _ => Some(Wrong::OkNotDone),
                 }
             }
-            (Task::LogIn | Task::Create, _) => Some(Wrong::OkNotDone),
+            (Task::LogIn | Task::Create, _, _) => Some(Wrong::OkNotDone),
         };
         self.wrongs.extend(wrong);
-        match report.done {
-            Done::Updated { live, .. } | Done::NewId { live, .. } => {
-                self.acked |= report.own;
-                self.official.insert(live.key.clone());
-                self.watch((live.key.clone(), live.record.user.clone()));
-            }
-            Done::Destroyed | Done::Over => {}
+        if let (Done::Updated { .. } | Done::NewId(_), Some(live)) = (report.done, report.live) {
+            self.acked |= report.own;
+            self.official.insert(live.key.clone());
+            self.watch((live.key.clone(), live.record.user.clone()));
         }
     }
 

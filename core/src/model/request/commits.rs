@@ -67,9 +67,13 @@ impl Request {
         then: Option<Task>,
         wish: Wish,
         own: Ops,
-        done: Done,
+        (done, left): (Done, Found),
         scene: &mut Scene<'_>,
     ) {
+        let live = match &left {
+            Found::Live(live) => Some(live),
+            Found::Nothing(_) | Found::Replaced(_) => None,
+        };
         let log_in = match &wish.fate {
             Fate::LogIn(log_in) => Some(&*log_in.user),
             Fate::Stay | Fate::Regenerate => None,
@@ -81,22 +85,30 @@ impl Request {
             own,
             late: self.late,
             done: &done,
+            live,
         };
         scene.ledger.finished(&report, scene.shelf, scene.now);
-        match (&done, &self.place) {
-            (Done::Updated { .. }, Some(place)) if scene.ledger.successor(place).is_some() => {
+        match (&done, &self.place, live) {
+            (Done::Updated { .. }, Some(place), _) if scene.ledger.successor(place).is_some() => {
                 self.allowed = vec![Sent::Nothing];
             }
-            (Done::Updated { live, .. }, _) => self.allowed.push(Sent::Set(live.key.clone())),
-            (Done::NewId { live, .. }, Some(place))
+            (Done::Updated { .. }, _, Some(live)) => {
+                self.allowed.push(Sent::Set(live.key.clone()));
+            }
+            (Done::NewId(_), Some(place), Some(live))
                 if task == Task::Regenerate
                     && scene.ledger.successor(place) != Some(live.key.clone()) =>
             {
                 self.allowed = vec![Sent::Nothing];
             }
-            (Done::NewId { live, .. }, _) => self.allowed = vec![Sent::Set(live.key.clone())],
-            (Done::Destroyed, _) => self.allowed = vec![Sent::Remove],
-            (Done::Over, _) => self.allowed = vec![Sent::Nothing],
+            (Done::NewId(_), _, Some(live)) => {
+                self.allowed = vec![Sent::Set(live.key.clone())];
+            }
+            (Done::Destroyed, _, _) => self.allowed = vec![Sent::Remove],
+            (Done::Over, _, _) => self.allowed = vec![Sent::Nothing],
+            (Done::Updated { .. } | Done::NewId(_), _, None) => {
+                unreachable!("{done:?} leaves a session")
+            }
         }
         if let (Task::Destroy, Some(place)) = (task, &self.place) {
             scene
@@ -105,16 +117,15 @@ impl Request {
         }
 
         let done = match done {
-            Done::Updated { live, .. } if scene.broken == Some(Broken::NoCookieAfterFollowing) => {
+            Done::Updated { .. } if scene.broken == Some(Broken::NoCookieAfterFollowing) => {
                 Done::Updated {
-                    live,
                     deadline_moved: true,
                     followed: false,
                 }
             }
             done => done,
         };
-        let settled = closing::settle(done, &wish.changes, &POLICY, scene.now);
+        let settled = closing::settle(done, &left, &wish.changes, &POLICY, scene.now);
         let kept = scene.broken == Some(Broken::CookieOfSaveDropped);
         match settled.id {
             IdAfter::New(id) => self.id = Some(crate::layout::Layout::Native.store_key(&id)),
@@ -127,7 +138,7 @@ impl Request {
             (Some(_), _) if !kept => self.due = Sent::Nothing,
             _ => {}
         }
-        self.found = settled.found;
+        self.found = left;
         self.place = match &self.found {
             Found::Live(live) => Some((live.key.clone(), live.record.user.clone())),
             Found::Nothing(_) | Found::Replaced(_) => None,

@@ -1,15 +1,20 @@
-//! The conditional writes: scripts that read and change one key in one step.
+//! The conditional writes, each of which looks at one key and changes it in one step: scripts, but for what begins where
+//! nothing is, which Redis can do by itself in two thirds of the time.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use anysession::Timestamp;
-use redis::{Arg, Cmd, ToRedisArgs};
+use redis::{Arg, Cmd, ToRedisArgs, Value};
 
+use crate::error::is_unknown_script;
 use crate::record::{Deadline, VERSION_LEN};
 
-/// Writes a record if what is there is as expected.
-static PUT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/put.lua")));
+/// Writes a record in the place of one that is at a version.
+static REPLACE: LazyLock<Script> =
+    LazyLock::new(|| Script::new(include_str!("scripts/replace.lua")));
+/// Writes a record in the place of one that has expired.
+static CREATE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/create.lua")));
 /// Moves the deadline of a record.
 static TOUCH: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/touch.lua")));
 /// Deletes a record at a version.
@@ -33,23 +38,29 @@ impl Script {
     }
 }
 
-/// A script that is to be run on one key. It answers 1 if it changed something, 0 if it did not.
+/// What is to be done to one key. It answers 1 or `OK` if it changed something, 0 if it did not.
 #[derive(Debug)]
 pub(crate) struct Call {
     script: &'static Script,
     key: String,
     command: Cmd,
+    /// Of one that begins without its script: the time that the script would judge by.
+    now: Option<u64>,
 }
 
-pub(crate) fn put(
+pub(crate) fn create(key: String, now: Timestamp, record: &[u8], deadline: Deadline) -> Call {
+    Call::creating(&CREATE, key, record, deadline.removal(), now)
+}
+
+pub(crate) fn replace(
     key: String,
-    expected: Option<&[u8; VERSION_LEN]>,
+    expected: &[u8; VERSION_LEN],
     now: Timestamp,
     record: &[u8],
     deadline: Deadline,
 ) -> Call {
-    Call::new(&PUT, key, record.len())
-        .arg(expected.map_or(&[][..], |version| version))
+    Call::new(&REPLACE, key, record.len())
+        .arg(expected)
         .arg(Deadline::from(now).as_millis())
         .arg(record)
         .arg(deadline.removal())
@@ -82,7 +93,7 @@ pub(crate) fn index(key: String, member: &[u8], deadline: Deadline, now: Timesta
 }
 
 impl Call {
-    /// `large` is how long its longest argument will be.
+    /// A script; `large` is how long its longest argument will be.
     pub(crate) fn new(script: &'static LazyLock<Script>, key: String, large: usize) -> Self {
         let script = LazyLock::force(script);
         // Room for the rest, all of it short: a command that grows is copied each time.
@@ -92,6 +103,27 @@ impl Call {
             script,
             key,
             command,
+            now: None,
+        }
+    }
+
+    /// Writes a value, until `expiry`, where there is none. If there is one, the script decides whether it counts: it gets
+    /// the value, the expiry and the time.
+    pub(crate) fn creating(
+        script: &'static LazyLock<Script>,
+        key: String,
+        value: &[u8],
+        expiry: u64,
+        now: Timestamp,
+    ) -> Self {
+        let mut command = Cmd::with_capacity(6, key.len() + value.len() + 40);
+        command.arg("SET").arg(&key).arg(value);
+        command.arg("NX").arg("PXAT").arg(expiry);
+        Call {
+            script: LazyLock::force(script),
+            key,
+            command,
+            now: Some(Deadline::from(now).as_millis()),
         }
     }
 
@@ -105,18 +137,40 @@ impl Call {
         &self.key
     }
 
-    /// The command, for a server that knows the script.
-    pub(crate) fn by_hash(&self) -> Cow<'_, Cmd> {
+    /// The command to begin with, for a server that knows the script.
+    pub(crate) fn command(&self) -> Cow<'_, Cmd> {
         Cow::Borrowed(&self.command)
     }
 
-    /// The same for a server that does not know the script yet, or forgot it. From then on it knows it.
+    /// Whether this answer to the command leaves all to the script, in its full text.
+    pub(crate) fn needs_source(&self, answer: &Value) -> bool {
+        is_unknown_script(answer) || self.now.is_some() && *answer == Value::Nil
+    }
+
+    /// The script, for a server that does not know it yet, or forgot it, or was not asked for it. From then on it knows it.
     pub(crate) fn with_source(&self) -> Cow<'_, Cmd> {
         let mut command = redis::cmd("EVAL");
         command.arg(self.script.source);
-        for argument in self.command.args_iter().skip(2) {
-            if let Arg::Simple(bytes) = argument {
-                command.arg(bytes);
+        let arguments = self
+            .command
+            .args_iter()
+            .filter_map(|argument| match argument {
+                Arg::Simple(bytes) => Some(bytes),
+                _ => None,
+            });
+        match self.now {
+            None => {
+                for argument in arguments.skip(2) {
+                    command.arg(argument);
+                }
+            }
+            Some(now) => {
+                command.arg(1).arg(&self.key);
+                // Of `SET key value NX PXAT expiry`.
+                for argument in arguments.skip(2).step_by(3) {
+                    command.arg(argument);
+                }
+                command.arg(now);
             }
         }
         Cow::Owned(command)

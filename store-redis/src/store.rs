@@ -1,4 +1,4 @@
-//! The store: its verbs, each a script on one key.
+//! The store: its verbs, each on one key.
 
 use std::fmt;
 use std::pin::{Pin, pin};
@@ -151,8 +151,11 @@ impl RedisStore {
             size: entry.user.as_deref().map_or(0, str::len),
         })?;
         let deadline = Deadline::from(entry.deadline);
-        let replaced = expected.as_ref().map(|stamp| &stamp.version);
-        let put = scripts::put(names.record(key), replaced, now, &record, deadline);
+        let name = names.record(key);
+        let put = match &expected {
+            None => scripts::create(name, now, &record, deadline),
+            Some(stamp) => scripts::replace(name, &stamp.version, now, &record, deadline),
+        };
         let indexed = stamp.owner.as_ref().map(|owner| {
             // A new entry must not be seen before its record: who reads the index would take it for one too many. One
             // that is there already only gets its new deadline.

@@ -19,7 +19,7 @@ pub use mariadb::{MariaDb, MariaDbSetup};
 pub use postgres::{Postgres, PostgresSetup};
 pub use program::{Program, ServerError};
 pub use proxy::{Conduct, Proxy};
-pub use redis::{Redis, RedisCluster, RedisSentinels, RedisSetup};
+pub use redis::{Monitor, Redis, RedisCluster, RedisSentinels, RedisSetup};
 
 /// A port that is free now.
 ///

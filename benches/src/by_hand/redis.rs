@@ -1,4 +1,4 @@
-//! `redis`: a `GET`, and an `EVALSHA` of the store's own script.
+//! `redis`: a `GET`, a `SET` of what is new, and an `EVALSHA` of the store's own script.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -26,7 +26,7 @@ impl Redis {
         let mut connection = redis::Client::open(url)?
             .get_multiplexed_async_connection_with_config(&config)
             .await?;
-        let script = Script::new(include_str!("../../../store-redis/src/scripts/put.lua"));
+        let script = Script::new(include_str!("../../../store-redis/src/scripts/replace.lua"));
         script.load_async(&mut connection).await?;
         Ok(Redis {
             connection,
@@ -35,7 +35,7 @@ impl Redis {
         })
     }
 
-    async fn put(&self, key: &Key, expected: &[u8], payload: &[u8]) -> i64 {
+    fn record(&self, payload: &[u8]) -> (i64, Vec<u8>) {
         let version = self.next.fetch_add(1, Ordering::Relaxed);
         let mut record = Vec::with_capacity(HEAD + payload.len());
         record.push(1);
@@ -43,16 +43,7 @@ impl Redis {
         record.extend(DEADLINE.to_be_bytes());
         record.extend([0; 4]);
         record.extend(payload);
-        let mut command = redis::cmd("EVALSHA");
-        command.arg(&self.script).arg(1).arg(name(key));
-        command.arg(expected).arg(NOW).arg(record).arg(DEADLINE);
-        let mut connection = self.connection.clone();
-        let changed: i64 = command
-            .query_async(&mut connection)
-            .await
-            .expect("Redis answers");
-        assert_eq!(changed, 1, "nobody else writes");
-        version
+        (version, record)
     }
 }
 
@@ -75,11 +66,31 @@ impl Client for Redis {
     }
 
     async fn write(&self, key: &Key, version: i64, payload: &[u8]) -> i64 {
-        self.put(key, &version.to_be_bytes(), payload).await
+        let (next, record) = self.record(payload);
+        let mut command = redis::cmd("EVALSHA");
+        command.arg(&self.script).arg(1).arg(name(key));
+        command.arg(&version.to_be_bytes()).arg(NOW);
+        command.arg(record).arg(DEADLINE);
+        let mut connection = self.connection.clone();
+        let changed: i64 = command
+            .query_async(&mut connection)
+            .await
+            .expect("Redis answers");
+        assert_eq!(changed, 1, "nobody else writes");
+        next
     }
 
     async fn create(&self, key: &Key, payload: &[u8]) -> i64 {
-        self.put(key, &[], payload).await
+        let (version, record) = self.record(payload);
+        let mut command = redis::cmd("SET");
+        command.arg(name(key)).arg(record);
+        command.arg("NX").arg("PXAT").arg(DEADLINE);
+        let mut connection = self.connection.clone();
+        let () = command
+            .query_async(&mut connection)
+            .await
+            .expect("nobody else writes");
+        version
     }
 }
 

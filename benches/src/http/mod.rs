@@ -2,7 +2,6 @@
 
 mod latency;
 mod load;
-mod round_trips;
 mod server;
 
 use std::io;
@@ -147,8 +146,10 @@ impl Candidate {
 
     fn round_trips(&mut self, redis: &Redis, path: &str) -> io::Result<f64> {
         const CALLS: usize = 20;
-        let commands = round_trips::count(redis, || self.load.ask(path, CALLS))?;
-        Ok(commands as f64 / CALLS as f64)
+        let mut monitor = redis.monitor()?;
+        self.load.ask(path, CALLS)?;
+        let commands = monitor.commands(redis)?;
+        Ok(commands.len() as f64 / CALLS as f64)
     }
 }
 

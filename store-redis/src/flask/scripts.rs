@@ -15,9 +15,20 @@ static LOAD: LazyLock<Script> = LazyLock::new(|| {
         include_str!("load.lua")
     ))
 });
-/// Writes a value if what is there is as expected.
-static PUT: LazyLock<Script> =
-    LazyLock::new(|| Script::new(concat!(include_str!("expiry.lua"), include_str!("put.lua"))));
+/// Writes a value in the place of another.
+static REPLACE: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(concat!(
+        include_str!("expiry.lua"),
+        include_str!("replace.lua")
+    ))
+});
+/// Writes a value in the place of one that has expired.
+static CREATE: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(concat!(
+        include_str!("expiry.lua"),
+        include_str!("create.lua")
+    ))
+});
 /// Lets a value expire later.
 static TOUCH: LazyLock<Script> = LazyLock::new(|| {
     Script::new(concat!(
@@ -32,18 +43,16 @@ pub(super) fn load(key: String) -> Call {
     Call::new(&LOAD, key, 0)
 }
 
-/// A word says whether anything is expected, since every text may be a value.
 pub(super) fn put(key: String, expected: Option<&Bytes>, now: Timestamp, entry: &Entry) -> Call {
-    let (word, expected) = match expected {
-        None => ("absent", &[][..]),
-        Some(value) => ("value", &value[..]),
+    let (value, expiry) = (&entry.payload[..], expiry(entry.deadline));
+    let Some(expected) = expected else {
+        return Call::creating(&CREATE, key, value, expiry, now);
     };
-    Call::new(&PUT, key, expected.len() + entry.payload.len())
-        .arg(word)
-        .arg(expected)
+    Call::new(&REPLACE, key, expected.len() + value.len())
+        .arg(&expected[..])
         .arg(Deadline::from(now).as_millis())
-        .arg(&entry.payload[..])
-        .arg(expiry(entry.deadline))
+        .arg(value)
+        .arg(expiry)
 }
 
 pub(super) fn touch(key: String, value: &Bytes, now: Timestamp, deadline: Timestamp) -> Call {

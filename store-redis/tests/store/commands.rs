@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use anysession::{Deletion, Store};
+use anysession::{Deletion, Entry, Expect, Store, Write};
 use anysession_redis::{RedisOptions, RedisStore};
 use anysession_testkit::RequestCosts;
 use anysession_testkit::servers::{Proxy, Redis, RedisCluster};
@@ -54,25 +54,25 @@ pub(crate) async fn requests_cost_the_round_trips_that_are_promised() {
     }
 }
 
-/// The same as the server counts them: the commands that it was sent, without those that its scripts run.
+/// The same as the server sees them: the commands that it was sent, without those that its scripts run.
 pub(crate) async fn requests_cost_the_commands_that_are_promised() {
-    let mut servers = [Redis::setup().start().unwrap()];
-    let store = open(&servers[0].url()).await;
+    let server = Redis::setup().start().unwrap();
+    let store = open(&server.url()).await;
+    let mut monitor = server.monitor().unwrap();
+    let mut sent = 0;
     let costs = RequestCosts::of(store, || {
-        let calls = calls(&mut servers);
-        let of = |name| calls.get(name).copied().unwrap_or_default();
-        usize::try_from(of("get") + of("evalsha") + of("eval")).unwrap()
-    })
-    .await;
+        sent += monitor.commands(&server).unwrap().len();
+        sent
+    });
     // Who signs in is entered into the index of the user behind the record, in the same packet.
     let promised = RequestCosts {
         log_in: RequestCosts::PROMISED.log_in + 1,
         ..RequestCosts::PROMISED
     };
-    assert_eq!(costs.unwrap(), promised);
+    assert_eq!(costs.await.unwrap(), promised);
 }
 
-/// As the server counts them: the commands that a verb sends, without those that its script runs.
+/// As the servers see them: the commands that a verb sends, without those that its script runs.
 pub(crate) async fn every_verb_is_one_round_trip_also_for_a_user_and_in_a_cluster() {
     let mut cluster = RedisCluster::start().unwrap();
     let store = open(&format!("redis-cluster://{}", cluster.addresses())).await;
@@ -81,32 +81,53 @@ pub(crate) async fn every_verb_is_one_round_trip_also_for_a_user_and_in_a_cluste
         warm(&*store).await;
     }
     let nodes = cluster.nodes();
-    let mut before = calls(nodes);
-    let mut sent = move |nodes: &mut [Redis]| {
-        let now = calls(nodes);
-        let of = |calls: &HashMap<String, u64>, name| calls.get(name).copied().unwrap_or_default();
-        let sent = ["get", "evalsha", "eval"].map(|name| of(&now, name) - of(&before, name));
-        before = now;
-        sent
+    let mut monitors: Vec<_> = nodes.iter().map(|node| node.monitor().unwrap()).collect();
+    let mut sent = || {
+        let each = monitors.iter_mut().zip(&*nodes);
+        let sent = each.flat_map(|(monitor, node)| monitor.commands(node).unwrap());
+        // What the nodes tell each other, and what is asked about them.
+        let sent = sent.filter(|name| !["cluster", "replconf", "readonly"].contains(&&**name));
+        sent.collect::<Vec<_>>()
     };
     let (key, version) = create(&*store, entry("x")).await;
-    assert_eq!(sent(nodes), [0, 1, 0], "create");
+    assert_eq!(sent(), ["set"], "create");
     let version = update(&*store, &key, &version, entry("x")).await;
-    assert_eq!(sent(nodes), [0, 1, 0], "update");
+    assert_eq!(sent(), ["evalsha"], "update");
     load(&*store, &key).await;
-    assert_eq!(sent(nodes), [1, 0, 0], "load");
+    assert_eq!(sent(), ["get"], "load");
     store.touch(&key, &version, LATER, NOW).await.unwrap();
-    assert_eq!(sent(nodes), [0, 1, 0], "touch");
+    assert_eq!(sent(), ["evalsha"], "touch");
     let version = update(&*store, &key, &version, of_user("ada", "x")).await;
     assert_eq!(
-        sent(nodes),
-        [0, 2, 0],
+        sent(),
+        ["evalsha"; 2],
         "a record, and the index of its user"
     );
     let version = update(&*store, &key, &version, of_user("ada", "y")).await;
-    assert_eq!(sent(nodes), [0, 2, 0], "the same, side by side");
+    assert_eq!(sent(), ["evalsha"; 2], "the same, side by side");
     delete(&*store, &key, &version).await;
-    assert_eq!(sent(nodes), [0, 1, 0], "delete");
+    assert_eq!(sent(), ["evalsha"], "delete");
+}
+
+/// A key whose record has expired is taken for Redis: then the script decides.
+pub(crate) async fn what_has_expired_is_replaced_by_what_begins() {
+    let server = Redis::setup().start().unwrap();
+    let store = open(&server.url()).await;
+    warm(&*store).await;
+    let (key, _) = create(&*store, entry("old")).await;
+    let mut monitor = server.monitor().unwrap();
+    let new = Entry {
+        deadline: LATER + std::time::Duration::from_secs(60),
+        ..of_user("ada", "new")
+    };
+    let put = store.put(&key, Expect::Absent, new.clone(), LATER).await;
+    assert!(matches!(put.unwrap(), Write::Done(_)));
+    let sent = monitor.commands(&server).unwrap();
+    assert_eq!(sent, ["set", "evalsha", "eval", "eval"]);
+    assert_eq!(load(&*store, &key).await.entry, new);
+    let put = store.put(&key, Expect::Absent, new.clone(), LATER).await;
+    assert_eq!(put.unwrap(), Write::Conflict);
+    assert_eq!(store.keys_of_user("ada").await.unwrap(), [key]);
 }
 
 pub(crate) async fn no_command_looks_through_the_keys_of_others() {
@@ -184,7 +205,8 @@ pub(crate) async fn a_server_that_forgot_its_scripts_learns_them_again() {
     assert!(stored.entry.deadline > LATER);
     // The record's script is known and that of the index is not: what was written is not written again.
     forget();
-    create(&*store, entry("")).await;
+    let (another, of_another) = create(&*store, entry("")).await;
+    update(&*store, &another, &of_another, entry("")).await;
     let version = update(&*store, &key, &version, of_user("bob", "c")).await;
     assert_eq!(
         store.keys_of_user("bob").await.unwrap(),

@@ -16,6 +16,7 @@ fn main() -> std::process::ExitCode {
             every_verb_is_one_round_trip,
             requests_cost_the_round_trips_that_are_promised,
             requests_cost_the_commands_that_are_promised,
+            what_has_expired_is_replaced_by_what_begins,
             every_verb_is_one_round_trip_also_for_a_user_and_in_a_cluster,
             no_command_looks_through_the_keys_of_others,
             a_server_that_forgot_its_scripts_learns_them_again;

@@ -79,9 +79,9 @@ pub(crate) async fn what_a_server_repeats_of_a_command_is_not_printed() {
     let store = (DRIVER.connect)(Location::parse(&server.url()))
         .await
         .unwrap();
-    let key = crate::common::new_key();
+    let (key, version) = crate::common::create(&*store, entry(SECRET)).await;
     let refused = store
-        .put(&key, Expect::Absent, entry(SECRET), NOW)
+        .put(&key, Expect::Version(version), entry(SECRET), NOW)
         .await
         .unwrap_err();
     let text = chain(&refused);

@@ -2,6 +2,7 @@
 
 mod cli;
 mod cluster;
+mod monitor;
 mod sentinels;
 
 use std::ffi::OsString;
@@ -12,6 +13,7 @@ use super::{Program, ServerError, certificates, find, free_port};
 use cli::Cli;
 
 pub use cluster::RedisCluster;
+pub use monitor::Monitor;
 pub use sentinels::RedisSentinels;
 
 const PACKAGE: &str = "redis-server";

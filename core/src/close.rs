@@ -35,7 +35,7 @@ impl Visit {
         let state = match self.close_now() {
             Some(headers) => Closing::Done(Some(Ok(headers))),
             None => {
-                // Room first: what is large is then made there, not moved there.
+                // Room first, so that the compiler can make there what is large, instead of moving it there.
                 let room = Box::new_uninit();
                 let future = Box::write(room, self.close_in_turn(outcome));
                 Closing::Waiting(Box::into_pin(future))
@@ -71,10 +71,7 @@ impl Visit {
         }
         match result {
             Ok(()) => Ok(headers),
-            Err(error) => Err(CloseError {
-                source: Box::new(error),
-                headers,
-            }),
+            Err(source) => Err(CloseError(Box::new(Unclosed { source, headers }))),
         }
     }
 }
@@ -122,21 +119,27 @@ impl std::fmt::Debug for Close {
 /// What the handler wished could not be stored. The response is to be replaced by one of [`status`](Self::status)
 /// with an empty body, and gets the lines of [`into_headers`](Self::into_headers).
 #[derive(Debug, thiserror::Error)]
-#[error("the session could not be closed")]
-pub struct CloseError {
+#[error(transparent)]
+pub struct CloseError(
     /// In a box: every close has room for it, and next to none needs it.
-    source: Box<Error>,
+    Box<Unclosed>,
+);
+
+#[derive(Debug, thiserror::Error)]
+#[error("the session could not be closed")]
+struct Unclosed {
+    source: Error,
     headers: ResponseHeaders,
 }
 
 impl CloseError {
     /// The HTTP status to answer with.
     pub fn status(&self) -> u16 {
-        self.source.status()
+        self.0.source.status()
     }
 
     /// The header lines that the response gets all the same.
     pub fn into_headers(self) -> ResponseHeaders {
-        self.headers
+        self.0.headers
     }
 }

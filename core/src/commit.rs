@@ -36,6 +36,7 @@ pub(crate) struct Commit<'p> {
     policy: &'p Policy,
     now: Timestamp,
     task: Task,
+    /// To be given before it begins; swapped in, as it is large.
     pub(crate) wish: Wish,
     /// What the request had found; from then on the session to work on, if there is one.
     found: Found,

@@ -2,7 +2,7 @@
 
 use crate::clock::Timestamp;
 use crate::closing::{IdAfter, settle, tasks};
-use crate::commit::{Commit, Done, Task};
+use crate::commit::{Commit, Done, End, Task};
 use crate::error::Error;
 use crate::lifecycle::{Fate, Outcome, Plan, Policy, plan};
 use crate::payload::{EMPTY, Payload};
@@ -173,11 +173,9 @@ impl Visit {
                 }
                 end => end?,
             };
-            let before = (task == Task::Destroy)
-                .then(|| commit.found().key())
-                .flatten();
+            let destroyed = (end == End::Destroyed).then(|| commit.found().key());
             let done = commit.done(end);
-            shared.tell_done(task, before.as_ref(), &done, commit.found());
+            shared.tell_done(task, destroyed.flatten().as_ref(), &done, commit.found());
             ended |= done == Done::Over && task != Task::Destroy;
             self.settle(done, commit, now);
         }

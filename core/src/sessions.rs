@@ -236,15 +236,15 @@ impl Shared {
         })
     }
 
-    /// Tells how a commit ended that found its session under this key, and left that.
+    /// Tells how a commit ended, under which key the session was that it has destroyed, and what it left.
     pub(crate) fn tell_done(
         &self,
         task: Task,
-        before: Option<&StoreKey>,
+        destroyed: Option<&StoreKey>,
         done: &Done,
         left: &Found,
     ) {
-        match (done, left, before) {
+        match (done, left, destroyed) {
             (Done::NewId(_), Found::Live(live), _) => {
                 let session = live.key.short();
                 match task {

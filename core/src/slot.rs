@@ -211,7 +211,7 @@ impl Visit {
         Ok(())
     }
 
-    /// Judges what was loaded. `None` if it is alive, and is what this request has found.
+    /// Judges what was loaded. If it is alive, it is kept as what this request has found; otherwise it is the answer.
     fn keep_if_alive(
         &self,
         id: &SessionId,

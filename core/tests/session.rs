@@ -606,3 +606,23 @@ async fn a_slot_gives_the_session_without_waiting_once_it_was_loaded() {
     let loaded = slot.loaded().unwrap();
     assert_eq!(loaded.get::<String>("k").unwrap().unwrap(), "v");
 }
+
+#[tokio::test]
+async fn why_a_session_could_not_be_stored_is_in_the_source_of_the_error() {
+    let store = Arc::new(MemoryStore::with_limit(1));
+    let sessions = Sessions::new(Config::default(), store);
+    let mut closed = Vec::new();
+    for _ in 0..2 {
+        let slot = sessions.slot();
+        let session = slot.load(slot.open(std::iter::empty())).await.unwrap();
+        session.insert("n", 1).unwrap();
+        drop(session);
+        closed.push(slot.close(Outcome::Succeeded).await);
+    }
+    let error = closed.remove(1).unwrap_err();
+    let source = std::error::Error::source(&error).unwrap();
+    let Some(Error::Store(source)) = source.downcast_ref::<Error>() else {
+        panic!("{source:?}")
+    };
+    assert!(source.is_full());
+}

@@ -49,8 +49,10 @@
 //! With `SESSION_LAYOUT=flask` the directory is one of cachelib's, whose `FileSystemCache` must have
 //! `serializer = JSONSerializer()`. The option `hash` says by which hash new files are called: `md5` as up to cachelib 0.15,
 //! `sha256` as from 0.16 on, `auto` (the default) as the last session that was met. Files of both kinds are read. Deadlines
-//! are whole seconds. Changes are made under locks of this crate's, which Flask does not know: a write of Flask's at the very
-//! moment of one of ours can be lost.
+//! are whole seconds. Changes are made under locks of this crate's, which Flask does not know: so a new file swaps names with
+//! the old one, and back if Flask was faster. It is synced first also with `durability=relaxed`, which leaves out only the
+//! folder then. Where names cannot be swapped (NFS, some sandboxes), a write of Flask's at the
+//! very moment of one of ours can be lost.
 
 #[cfg(not(unix))]
 compile_error!("anysession-fs needs a Unix system: permissions, flock and atomic renames");

@@ -56,6 +56,47 @@ impl Folder {
         }
     }
 
+    /// Removes a file of this content. For such a folder, too: says whether it was done.
+    ///
+    /// It is renamed and looked at then, and gets its name back if it is another one and the name is still free. If the
+    /// process is killed in between, the file is gone.
+    pub(crate) fn remove_if(
+        &self,
+        temp_name: impl Fn() -> String,
+        name: &str,
+        expected: &[u8],
+    ) -> Result<bool, Failure> {
+        if self.read(name)?.as_deref() != Some(expected) {
+            return Ok(false);
+        }
+        let temp_name = temp_name();
+        match fs::renameat(self.fd(), name, self.fd(), &*temp_name) {
+            Ok(()) => {}
+            Err(Errno::NOENT) => return Ok(false),
+            Err(errno) => return Err(self.failure("rename", name, errno)),
+        }
+        let came_out = self.read(&temp_name);
+        // Only litter is swept, and that is old: it was what was expected.
+        if matches!(&came_out, Ok(None)) {
+            return Ok(true);
+        }
+        if !matches!(&came_out, Ok(Some(content)) if content == expected) {
+            // Whatever has the name by now is later still.
+            match rename_with(self, &temp_name, name, RenameFlags::NOREPLACE) {
+                Ok(()) => return came_out.map(|_| false),
+                Err(Errno::EXIST) => {}
+                Err(errno) if is_unsupported(errno) => {
+                    let renamed = fs::renameat(self.fd(), &*temp_name, self.fd(), name);
+                    renamed.map_err(|errno| self.failure("put back", name, errno))?;
+                    return came_out.map(|_| false);
+                }
+                Err(errno) => return Err(self.failure("put back", name, errno)),
+            }
+        }
+        self.remove(&temp_name)?;
+        Ok(came_out?.as_deref() == Some(expected))
+    }
+
     fn write_temp(
         &self,
         temp_name: impl Fn() -> String,
@@ -86,7 +127,8 @@ struct Temp<'a> {
     folder: &'a Folder,
     name: String,
     fd: OwnedFd,
-    renamed: bool,
+    /// Whether what has the name is to be removed.
+    is_litter: bool,
 }
 
 impl<'a> Temp<'a> {
@@ -98,7 +140,7 @@ impl<'a> Temp<'a> {
                     folder,
                     name,
                     fd,
-                    renamed: false,
+                    is_litter: true,
                 });
             }
         }
@@ -108,15 +150,15 @@ impl<'a> Temp<'a> {
         let folder = self.folder;
         fs::renameat(folder.fd(), &*self.name, folder.fd(), name)
             .map_err(|errno| folder.failure("rename a new file to", name, errno))?;
-        self.renamed = true;
+        self.is_litter = false;
         Ok(())
     }
 
     /// Says whether the name was free.
     fn rename_to_new(mut self, name: &str) -> Result<bool, Failure> {
-        match self.rename_with(name, RenameFlags::NOREPLACE) {
+        match rename_with(self.folder, &self.name, name, RenameFlags::NOREPLACE) {
             Ok(()) => {
-                self.renamed = true;
+                self.is_litter = false;
                 Ok(true)
             }
             Err(Errno::EXIST) => Ok(false),
@@ -127,63 +169,87 @@ impl<'a> Temp<'a> {
 
     /// Swaps the two names, which is one step, and looks at what came out. If that is not what was expected, somebody was
     /// faster by a hair: theirs goes back, and whatever came out when it did was later still.
+    ///
+    /// If the process is killed between the two, ours stays in the place of theirs.
     fn take_the_place_of(
-        self,
+        mut self,
         name: &str,
         expected: &[u8],
         content: &[u8],
     ) -> Result<bool, Failure> {
-        match self.rename_with(name, RenameFlags::EXCHANGE) {
+        match rename_with(self.folder, &self.name, name, RenameFlags::EXCHANGE) {
             Ok(()) => {}
             Err(Errno::NOENT) => return Ok(false),
             Err(errno) if is_unsupported(errno) => return self.rename(name).map(|()| true),
             Err(errno) => return Err(self.folder.failure("rename a new file to", name, errno)),
         }
-        let mut came_out = self.content()?;
-        if came_out == expected {
-            return Ok(true);
-        }
+        let mut came_out = match self.folder.read(&self.name) {
+            Ok(Some(came_out)) if came_out != expected => came_out,
+            // Only litter is swept, and that is old: it was what was expected.
+            Ok(_) => return Ok(true),
+            Err(failure) => {
+                self.put_back(name)?;
+                return Err(failure);
+            }
+        };
         let mut placed = content.to_vec();
-        loop {
-            match self.rename_with(name, RenameFlags::EXCHANGE) {
-                Ok(()) => {}
-                Err(Errno::NOENT) => return Ok(false),
-                Err(errno) => return Err(self.folder.failure("put back", name, errno)),
+        while self.put_back(name)? {
+            // It may be theirs, and the only copy, as long as that is not known.
+            self.is_litter = false;
+            let now = self.folder.read(&self.name)?;
+            self.is_litter = true;
+            match now {
+                Some(now) if now != placed => placed = mem::replace(&mut came_out, now),
+                _ => break,
             }
-            let now = self.content()?;
-            if now == placed {
-                return Ok(false);
+        }
+        Ok(false)
+    }
+
+    /// Says whether the name was still there. If it cannot be done, what may be the only copy stays where it is.
+    fn put_back(&mut self, name: &str) -> Result<bool, Failure> {
+        match rename_with(self.folder, &self.name, name, RenameFlags::EXCHANGE) {
+            Ok(()) => Ok(true),
+            Err(Errno::NOENT) => Ok(false),
+            Err(errno) => {
+                self.is_litter = false;
+                Err(self.folder.failure("put back", name, errno))
             }
-            placed = mem::replace(&mut came_out, now);
         }
     }
+}
 
-    #[cfg(any(target_os = "linux", target_vendor = "apple"))]
-    fn rename_with(&self, name: &str, flags: RenameFlags) -> rustix::io::Result<()> {
-        let folder = self.folder.fd();
-        fs::renameat_with(folder, &*self.name, folder, name, flags)
-    }
+#[cfg(any(target_os = "linux", target_vendor = "apple"))]
+fn rename_with(
+    folder: &Folder,
+    from: &str,
+    to: &str,
+    flags: RenameFlags,
+) -> rustix::io::Result<()> {
+    fs::renameat_with(folder.fd(), from, folder.fd(), to, flags)
+}
 
-    #[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
-    fn rename_with(&self, _: &str, _: RenameFlags) -> rustix::io::Result<()> {
-        Err(Errno::NOSYS)
-    }
-
-    /// What is called by the temporary name now.
-    fn content(&self) -> Result<Vec<u8>, Failure> {
-        Ok(self.folder.read(&self.name)?.unwrap_or_default())
-    }
+#[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
+fn rename_with(_: &Folder, _: &str, _: &str, _: RenameFlags) -> rustix::io::Result<()> {
+    Err(Errno::NOSYS)
 }
 
 /// Whether the kernel or the file system cannot swap names, nor rename only to a free one. NFS cannot, and some sandboxes
 /// of containers refuse.
 fn is_unsupported(errno: Errno) -> bool {
-    [Errno::INVAL, Errno::NOSYS, Errno::OPNOTSUPP, Errno::PERM].contains(&errno)
+    let unsupported = [
+        Errno::INVAL,
+        Errno::NOSYS,
+        Errno::NOTSUP,
+        Errno::OPNOTSUPP,
+        Errno::PERM,
+    ];
+    unsupported.contains(&errno)
 }
 
 impl Drop for Temp<'_> {
     fn drop(&mut self) {
-        if !self.renamed
+        if self.is_litter
             && let Err(failure) = self.folder.remove(&self.name)
         {
             tracing::warn!(error = %failure, "a temporary file is left for the next sweep");
@@ -227,33 +293,84 @@ mod tests {
         assert_eq!(folder.list().unwrap().count(), 1);
     }
 
-    /// Somebody who knows no lock replaces or removes the file at the same moment. Whoever is first, what they did is what
-    /// there is in the end.
-    #[test]
-    fn what_another_does_at_that_moment_is_not_undone() {
+    /// What somebody who knows no lock does to the file at the same moment.
+    #[derive(Clone, Copy, Debug)]
+    enum Rival {
+        Replaces,
+        Removes,
+    }
+
+    /// Each round one of ours, which says whether it was done, and a rival at the same moment. Whoever is first, what the
+    /// rival did is what there is in the end.
+    fn meet(ours: impl Fn(&Folder, Temp<'_>) -> bool + Sync) {
         let dir = tempfile::tempdir().unwrap();
         let folder = Folder::open(dir.path()).unwrap();
         let (file, their_file) = (dir.path().join("f"), dir.path().join("theirs"));
         let start = Barrier::new(2);
-        for round in 0..2_000 {
-            let replaces = round % 2 == 0;
+        let (mut done, mut refused) = (0, 0);
+        for round in 0..6_000 {
+            let rival = match round % 2 {
+                0 => Rival::Replaces,
+                _ => Rival::Removes,
+            };
             std::fs::write(&file, "before").unwrap();
             std::fs::write(&their_file, "theirs").unwrap();
-            std::thread::scope(|scope| {
+            let temp = folder
+                .write_temp(names::next_temp_name, b"ours", Durability::Relaxed)
+                .unwrap();
+            let was_done = std::thread::scope(|scope| {
                 scope.spawn(|| {
                     start.wait();
-                    // From the moment in which ours begins to long after its end.
-                    (0..round % 400).for_each(|_| std::hint::spin_loop());
-                    match replaces {
-                        true => std::fs::rename(&their_file, &file).unwrap(),
-                        false => std::fs::remove_file(&file).unwrap(),
+                    // From the moment in which ours begins to some time after its end.
+                    (0..round % 600).for_each(|_| std::hint::spin_loop());
+                    match rival {
+                        Rival::Replaces => std::fs::rename(&their_file, &file).unwrap(),
+                        // Ours may have been faster.
+                        Rival::Removes => drop(std::fs::remove_file(&file)),
                     }
                 });
                 start.wait();
-                if_it_is(&folder, Some(b"before"));
+                ours(&folder, temp)
             });
-            let expected = replaces.then(|| b"theirs".to_vec());
-            assert_eq!(folder.read("f").unwrap(), expected, "round {round}");
+            match was_done {
+                true => done += 1,
+                false => refused += 1,
+            }
+            let expected = matches!(rival, Rival::Replaces).then(|| b"theirs".to_vec());
+            let found = folder.read("f").unwrap();
+            assert_eq!(found, expected, "round {round}, {rival:?}, {was_done}");
         }
+        assert!(done > 0 && refused > 0, "{done} done, {refused} refused");
+        assert_eq!(
+            folder.list().unwrap().count(),
+            1,
+            "theirs, and no temporary file"
+        );
+    }
+
+    #[test]
+    fn a_replacement_undoes_nothing_that_another_does_at_that_moment() {
+        meet(|_, temp| temp.take_the_place_of("f", b"before", b"ours").unwrap());
+    }
+
+    #[test]
+    fn a_removal_undoes_nothing_that_another_does_at_that_moment() {
+        meet(|folder, _| {
+            let temp_name = names::next_temp_name;
+            folder.remove_if(temp_name, "f", b"before").unwrap()
+        });
+    }
+
+    /// As if two others had been faster, one after the other.
+    #[test]
+    fn the_latest_of_several_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::open(dir.path()).unwrap();
+        let temp = folder.write_temp(names::next_temp_name, b"ours", Durability::Relaxed);
+        std::fs::write(dir.path().join("f"), "theirs").unwrap();
+        let temp = temp.unwrap();
+        assert!(!temp.take_the_place_of("f", b"before", b"ours").unwrap());
+        assert_eq!(folder.read("f").unwrap().unwrap(), b"theirs");
+        assert_eq!(folder.list().unwrap().count(), 1);
     }
 }

@@ -13,8 +13,10 @@ use crate::names;
 use crate::record::{self, Found, HEADER};
 use crate::verbs::Files;
 
-/// How old a temporary file must be before it counts as litter. A writer holds the lock of its shard, so none that is
-/// swept under the lock is in use; the age is for filesystems on which locks do not reach other machines.
+/// How old a temporary file must be before it counts as litter. A writer of ours holds the lock of its shard, so none that
+/// is swept under the lock is in use; the age is for filesystems on which locks do not reach other machines, and for
+/// Flask's layout, where a name does not tell which lock. There a file of that name may also be a session of that age that
+/// is just being replaced, and not needed any more.
 const LITTER_AGE: Duration = Duration::from_secs(60 * 60);
 
 impl Files {
@@ -142,36 +144,46 @@ impl Files {
             .map(|header| header.version))
     }
 
-    /// Removes old temporary files. The deadline of a record never comes from a file's date, but litter has no other.
     fn sweep_litter(
         &self,
         folder: &Folder,
         shard: Option<u8>,
         before: Timestamp,
     ) -> Result<(), Failure> {
-        for listed in folder.list()? {
-            let (name, kind) = listed?;
-            if !names::is_temp_name(&name)
-                || !matches!(kind, FileType::RegularFile | FileType::Unknown)
-            {
-                continue;
-            }
-            let Some(stat) = folder.stat(&name)? else {
-                continue;
-            };
-            let written = u64::try_from(stat.st_mtime)
-                .unwrap_or_default()
-                .saturating_mul(1000);
-            let regular = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
-            if regular && Timestamp::from_millis(written) < before.before(LITTER_AGE) {
-                let _lock = shard
-                    .map(|shard| self.layout.locks.take(shard))
-                    .transpose()?;
-                folder.remove(&String::from_utf8_lossy(&name))?;
-            }
+        for name in old_litter(folder, before, names::is_temp_name)? {
+            let _lock = shard
+                .map(|shard| self.layout.locks.take(shard))
+                .transpose()?;
+            folder.remove(&name)?;
         }
         Ok(())
     }
+}
+
+/// Old temporary files. The deadline of a record never comes from a file's date, but litter has no other.
+pub(crate) fn old_litter(
+    folder: &Folder,
+    before: Timestamp,
+    is_temp_name: fn(&[u8]) -> bool,
+) -> Result<Vec<String>, Failure> {
+    let mut old = Vec::new();
+    for listed in folder.list()? {
+        let (name, kind) = listed?;
+        if !is_temp_name(&name) || !matches!(kind, FileType::RegularFile | FileType::Unknown) {
+            continue;
+        }
+        let Some(stat) = folder.stat(&name)? else {
+            continue;
+        };
+        let written = u64::try_from(stat.st_mtime)
+            .unwrap_or_default()
+            .saturating_mul(1000);
+        let regular = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+        if regular && Timestamp::from_millis(written) < before.before(LITTER_AGE) {
+            old.push(String::from_utf8_lossy(&name).into_owned());
+        }
+    }
+    Ok(old)
 }
 
 struct Sweep {

@@ -35,6 +35,35 @@ impl FlaskStore {
         }
     }
 
+    async fn write(
+        &self,
+        key: &StoreKey,
+        expect: &Expect,
+        entry: &Entry,
+        now: Timestamp,
+    ) -> Result<bool, Failure> {
+        let name = name_of(&self.prefix, key);
+        let (link, wait) = self.redis.durable();
+        match expect {
+            Expect::Version(version) => match version.as_bytes() {
+                Some(expected) => {
+                    let replace = scripts::replace(name, expected, now, entry);
+                    link.run(replace, None, wait).await
+                }
+                None => Ok(false),
+            },
+            Expect::Absent => {
+                let begin = scripts::begin(name.clone(), entry);
+                if link.run(begin, None, wait).await? {
+                    return Ok(true);
+                }
+                // No new id meets that. In a box: every write would carry its room.
+                let create = scripts::create(name, now, entry);
+                Box::pin(link.run(create, None, wait)).await
+            }
+        }
+    }
+
     async fn get(&self, key: &StoreKey) -> Result<Option<Stored>, Failure> {
         let answer = self
             .redis
@@ -75,18 +104,9 @@ impl Store for FlaskStore {
         entry: Entry,
         now: Timestamp,
     ) -> Result<Write, StoreError> {
-        let expected = match &expect {
-            Expect::Absent => None,
-            Expect::Version(version) => match version.as_bytes() {
-                Some(bytes) => Some(bytes),
-                None => return Ok(Write::Conflict),
-            },
-        };
-        let put = scripts::put(name_of(&self.prefix, key), expected, now, &entry);
-        let (link, wait) = self.redis.durable();
-        let put = pin!(link.run(put, None, wait));
-        match self.redis.exchanged("put", put).await? {
-            true => Ok(Write::Done(Version::from_bytes(entry.payload))),
+        let writing = pin!(self.write(key, &expect, &entry, now));
+        match self.redis.exchanged("put", writing).await? {
+            true => Ok(Write::Done(Version::from_bytes(entry.payload.clone()))),
             false => Ok(Write::Conflict),
         }
     }

@@ -53,15 +53,15 @@
 //!
 //! # What it promises
 //!
-//! - **One round trip a verb.** Reading is a `GET`; creating, replacing, touching and deleting are one script each, on one
-//!   key, with the index of a user behind it in the same packet. Two exceptions: in a Cluster a session that gets its user,
-//!   as at a log-in, takes two, because the index is on another node and must not be ahead; and listing a user's sessions
-//!   takes two, or three if some of them are gone.
+//! - **One round trip a verb.** Reading is a `GET`, creating a `SET` with `NX`; replacing, touching and deleting are one script
+//!   each, on one key. The index of a user follows in the same packet. Three exceptions: in a Cluster a session that gets its
+//!   user, as at a log-in, takes two, because the index is on another node and must not be ahead; creating takes two where
+//!   the key is taken, which no new id meets; and listing a user's sessions takes two, or three if some of them are gone.
 //! - **The record and the application's clock decide.** The time by which a session has ended is handed in. The clock of the
 //!   server only frees memory, five minutes late, so one that is off by less changes no answer.
 //! - **An outage costs bounded time.** A verb ends within `connect_timeout` and `timeout` together (twice the `timeout` with
-//!   `replicated`), however many wait; a write to a server that has forgotten the script may take both twice. The first
-//!   one after the outage connects again.
+//!   `replicated`), however many wait; a write to a server that has forgotten the script, or to a key that is taken, may
+//!   take both twice. The first one after the outage connects again.
 //! - **Nothing is sent twice.** A command whose answer did not come may have been carried out: it is an error, and so is
 //!   the next one on a connection that broke. A command is sent again if the server said that it did not run it: because it
 //!   did not know the script, or because the key is on another node. A connection that did not answer in time is given
@@ -82,8 +82,8 @@
 //! # In Flask's layout
 //!
 //! With `SESSION_LAYOUT=flask` a session is the bare value of Flask-Session's under `SESSION_KEY_PREFIX` and the id, with the
-//! expiry of the key, and nothing else; the option `prefix` means nothing then. Each verb is one script on one key, which
-//! compares the value itself. Beside it, `anysession:replaced:` and 64 digits tells for an hour where a session went whose id
+//! expiry of the key, and nothing else; the option `prefix` means nothing then. Each verb is one command on one key; what it
+//! replaces, a script compares itself. Beside it, `anysession:replaced:` and 64 digits tells for an hour where a session went whose id
 //! this library replaced. Before Redis 7 the expiry is reckoned by the server's clock, and is off by as much.
 
 mod address;

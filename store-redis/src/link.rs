@@ -9,7 +9,7 @@ use redis::cluster_async::ClusterConnection;
 use redis::cluster_routing::{Route, RoutingInfo, SingleNodeRoutingInfo, SlotAddr};
 use redis::{Cmd, Pipeline, RedisResult, Value};
 
-use crate::error::{Failure, answered};
+use crate::error::{Failure, answered, is_unknown_script};
 use crate::node::Node;
 use crate::reconnecting::{Patience, Reconnecting, Source};
 use crate::scripts::Call;
@@ -110,7 +110,7 @@ impl Link {
     /// Runs a script that only reads, and gives its answer.
     pub(crate) async fn ask(&self, call: &Call) -> Result<Value, Failure> {
         let answer = self.exchange(call.key(), &call.command()).await?;
-        match call.needs_source(&answer) {
+        match is_unknown_script(&answer) {
             true => self.send(call.key(), &call.with_source()).await,
             false => answered(answer),
         }
@@ -120,22 +120,26 @@ impl Link {
     async fn run_together(&self, calls: &[&Call], wait: Option<Duration>) -> Result<bool, Failure> {
         let mut answers = self.attempt(calls, wait, Call::command).await?;
         // What a server does not know it has not run, nor anything that depends on it.
-        let mut answered_calls = calls.iter().zip(&answers);
-        if let Some(undone) = answered_calls.position(|(call, answer)| call.needs_source(answer)) {
-            answers.truncate(undone);
-            let again = self.attempt(&calls[undone..], wait, Call::with_source);
+        if let Some(unknown) = answers.iter().position(is_unknown_script) {
+            answers.truncate(unknown);
+            let again = self.attempt(&calls[unknown..], wait, Call::with_source);
             answers.extend(Box::pin(again).await?);
         }
         let mut answers = answers.into_iter();
         let mut next = || {
-            answers
-                .next()
-                .ok_or(Failure::Unexpected { command: "EVALSHA" })
+            answers.next().ok_or(Failure::Unexpected {
+                command: "SET or EVALSHA",
+            })
         };
         let changed = match answered(next()?)? {
             Value::Int(changed) => changed == 1,
             Value::Okay => true,
-            _ => return Err(Failure::Unexpected { command: "EVALSHA" }),
+            Value::Nil => false,
+            _ => {
+                return Err(Failure::Unexpected {
+                    command: "SET or EVALSHA",
+                });
+            }
         };
         for _ in &calls[1..] {
             answered(next()?).map_err(Failure::not_indexed)?;

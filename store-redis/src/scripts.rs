@@ -1,19 +1,18 @@
 //! The conditional writes, each of which looks at one key and changes it in one step: scripts, but for what begins where
-//! nothing is, which Redis can do by itself in two thirds of the time.
+//! nothing is, which Redis does by itself, and in less of its time.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use anysession::Timestamp;
-use redis::{Arg, Cmd, ToRedisArgs, Value};
+use redis::{Arg, Cmd, ToRedisArgs};
 
-use crate::error::is_unknown_script;
 use crate::record::{Deadline, VERSION_LEN};
 
 /// Writes a record in the place of one that is at a version.
 static REPLACE: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("scripts/replace.lua")));
-/// Writes a record in the place of one that has expired.
+/// Writes a record where there is none, or one that has expired.
 static CREATE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/create.lua")));
 /// Moves the deadline of a record.
 static TOUCH: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("scripts/touch.lua")));
@@ -38,18 +37,26 @@ impl Script {
     }
 }
 
-/// What is to be done to one key. It answers 1 or `OK` if it changed something, 0 if it did not.
+/// What is to be done to one key. It answers 1 or `OK` if it changed something, 0 or nothing if it did not.
 #[derive(Debug)]
 pub(crate) struct Call {
-    script: &'static Script,
+    /// None: a command that needs none.
+    script: Option<&'static Script>,
     key: String,
     command: Cmd,
-    /// Of one that begins without its script: the time that the script would judge by.
-    now: Option<u64>,
 }
 
+/// Writes a record where there is none, not even one that has expired.
+pub(crate) fn begin(key: String, record: &[u8], deadline: Deadline) -> Call {
+    Call::begin(key, record, deadline.removal())
+}
+
+/// Writes a record where there is none, or one that has expired.
 pub(crate) fn create(key: String, now: Timestamp, record: &[u8], deadline: Deadline) -> Call {
-    Call::creating(&CREATE, key, record, deadline.removal(), now)
+    Call::new(&CREATE, key, record.len())
+        .arg(Deadline::from(now).as_millis())
+        .arg(record)
+        .arg(deadline.removal())
 }
 
 pub(crate) fn replace(
@@ -100,30 +107,21 @@ impl Call {
         let mut command = Cmd::with_capacity(9, script.hash.len() + key.len() + large + 80);
         command.arg("EVALSHA").arg(&script.hash).arg(1).arg(&key);
         Call {
-            script,
+            script: Some(script),
             key,
             command,
-            now: None,
         }
     }
 
-    /// Writes a value, until `expiry`, where there is none. If there is one, the script decides whether it counts: it gets
-    /// the value, the expiry and the time.
-    pub(crate) fn creating(
-        script: &'static LazyLock<Script>,
-        key: String,
-        value: &[u8],
-        expiry: u64,
-        now: Timestamp,
-    ) -> Self {
+    /// Writes a value, until `expiry`, where there is none.
+    pub(crate) fn begin(key: String, value: &[u8], expiry: u64) -> Self {
         let mut command = Cmd::with_capacity(6, key.len() + value.len() + 40);
         command.arg("SET").arg(&key).arg(value);
         command.arg("NX").arg("PXAT").arg(expiry);
         Call {
-            script: LazyLock::force(script),
+            script: None,
             key,
             command,
-            now: Some(Deadline::from(now).as_millis()),
         }
     }
 
@@ -137,40 +135,21 @@ impl Call {
         &self.key
     }
 
-    /// The command to begin with, for a server that knows the script.
+    /// The command, for a server that knows the script.
     pub(crate) fn command(&self) -> Cow<'_, Cmd> {
         Cow::Borrowed(&self.command)
     }
 
-    /// Whether this answer to the command leaves all to the script, in its full text.
-    pub(crate) fn needs_source(&self, answer: &Value) -> bool {
-        is_unknown_script(answer) || self.now.is_some() && *answer == Value::Nil
-    }
-
-    /// The script, for a server that does not know it yet, or forgot it, or was not asked for it. From then on it knows it.
+    /// The same for a server that does not know the script yet, or forgot it. From then on it knows it.
     pub(crate) fn with_source(&self) -> Cow<'_, Cmd> {
+        let Some(script) = self.script else {
+            return self.command();
+        };
         let mut command = redis::cmd("EVAL");
-        command.arg(self.script.source);
-        let arguments = self
-            .command
-            .args_iter()
-            .filter_map(|argument| match argument {
-                Arg::Simple(bytes) => Some(bytes),
-                _ => None,
-            });
-        match self.now {
-            None => {
-                for argument in arguments.skip(2) {
-                    command.arg(argument);
-                }
-            }
-            Some(now) => {
-                command.arg(1).arg(&self.key);
-                // Of `SET key value NX PXAT expiry`.
-                for argument in arguments.skip(2).step_by(3) {
-                    command.arg(argument);
-                }
-                command.arg(now);
+        command.arg(script.source);
+        for argument in self.command.args_iter().skip(2) {
+            if let Arg::Simple(bytes) = argument {
+                command.arg(bytes);
             }
         }
         Cow::Owned(command)

@@ -35,6 +35,16 @@ struct Inner {
     options: RedisOptions,
 }
 
+/// Where a record is to be written.
+enum Place {
+    /// Where there is none.
+    Free,
+    /// Where there is none, or one that has expired.
+    Over,
+    /// In the place of one that is in this state.
+    At(Stamp),
+}
+
 impl Inner {
     /// The way of a write that is to last, and how long it waits for a replica.
     fn durable(&self) -> (&Link, Option<Duration>) {
@@ -129,16 +139,32 @@ impl RedisStore {
         entry: &Entry,
         now: Timestamp,
     ) -> Result<Write, Failure> {
+        if let Expect::Version(version) = expect {
+            return match Stamp::of(version) {
+                Some(stamp) => self.put_if(key, &Place::At(stamp), entry, now).await,
+                None => Ok(Write::Conflict),
+            };
+        }
+        match self.put_if(key, &Place::Free, entry, now).await? {
+            // No new id meets that. In a box: every write would carry its room.
+            Write::Conflict => Box::pin(self.put_if(key, &Place::Over, entry, now)).await,
+            done => Ok(done),
+        }
+    }
+
+    async fn put_if(
+        &self,
+        key: &StoreKey,
+        place: &Place,
+        entry: &Entry,
+        now: Timestamp,
+    ) -> Result<Write, Failure> {
         let names = &self.0.names;
-        let expected = match expect {
-            Expect::Absent => None,
-            Expect::Version(version) => match Stamp::of(version) {
-                Some(stamp) => Some(stamp),
-                None => return Ok(Write::Conflict),
-            },
-        };
         let version = self.0.versions.draw(key, now);
-        let before = expected.as_ref().and_then(|stamp| stamp.owner.as_ref());
+        let before = match place {
+            Place::At(stamp) => stamp.owner.as_ref(),
+            Place::Free | Place::Over => None,
+        };
         let owner = entry.user.as_deref().map(|user| {
             let anew = Owner::new(version, user.as_bytes());
             match before.filter(|owner| owner.digest == anew.digest) {
@@ -152,9 +178,10 @@ impl RedisStore {
         })?;
         let deadline = Deadline::from(entry.deadline);
         let name = names.record(key);
-        let put = match &expected {
-            None => scripts::create(name, now, &record, deadline),
-            Some(stamp) => scripts::replace(name, &stamp.version, now, &record, deadline),
+        let put = match place {
+            Place::Free => scripts::begin(name, &record, deadline),
+            Place::Over => scripts::create(name, now, &record, deadline),
+            Place::At(stamp) => scripts::replace(name, &stamp.version, now, &record, deadline),
         };
         let indexed = stamp.owner.as_ref().map(|owner| {
             // A new entry must not be seen before its record: who reads the index would take it for one too many. One

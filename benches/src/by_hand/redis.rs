@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use async_trait::async_trait;
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, RedisResult, Script};
+use redis::{AsyncConnectionConfig, RedisResult, Script, Value};
 
 use super::{ANSWER_TIMEOUT, CONNECT_TIMEOUT, Client, DEADLINE, Key, NOW, Record};
 
@@ -86,10 +86,11 @@ impl Client for Redis {
         command.arg(name(key)).arg(record);
         command.arg("NX").arg("PXAT").arg(DEADLINE);
         let mut connection = self.connection.clone();
-        let () = command
+        let answer: Value = command
             .query_async(&mut connection)
             .await
-            .expect("nobody else writes");
+            .expect("Redis answers");
+        assert_eq!(answer, Value::Okay, "nobody else writes");
         version
     }
 }

@@ -13,6 +13,7 @@ use crate::folder::Folder;
 use crate::lock::{Lock, Locks, PATIENCE};
 use crate::names;
 use crate::store::Durability;
+use crate::sweep;
 
 /// The ending of what cachelib takes for no session.
 const NOT_A_SESSION: &str = ".__wz_cache";
@@ -132,7 +133,10 @@ impl Files {
         let Some(found) = found.filter(|found| found.stored.version == *version) else {
             return Ok(Deletion::Conflict);
         };
-        if !self.folder.remove(&found.file)? {
+        let done = self
+            .folder
+            .remove_if(temp_name, &found.file, &found.content)?;
+        if !done {
             return Ok(Deletion::Conflict);
         }
         drop(held);
@@ -145,6 +149,9 @@ impl Files {
 
     pub(super) fn delete_expired(&self, before: Timestamp, limit: usize) -> Result<usize, Failure> {
         self.folder.check_not_removed()?;
+        if let Err(failure) = self.sweep_litter(before) {
+            tracing::warn!(error = %failure, "temporary files could not be swept");
+        }
         let mut deleted = 0;
         for listed in self.folder.list()? {
             if deleted == limit {
@@ -169,14 +176,12 @@ impl Files {
         hash: Hash,
         before: Timestamp,
     ) -> Result<bool, Failure> {
-        let is_expired = || -> Result<bool, Failure> {
-            let end = self
-                .folder
-                .read(file)?
-                .and_then(|bytes| Some(split(&bytes)?.0));
-            Ok(end.is_some_and(|end| end <= before))
+        let expired = || -> Result<Option<Vec<u8>>, Failure> {
+            let content = self.folder.read(file)?;
+            let is_expired = |bytes: &Vec<u8>| split(bytes).is_some_and(|(end, _)| end <= before);
+            Ok(content.filter(is_expired))
         };
-        if !is_expired()? {
+        if expired()?.is_none() {
             return Ok(false);
         }
         let locks = match hash {
@@ -184,7 +189,17 @@ impl Files {
             Hash::Md5 => &self.md5_locks,
         };
         let _lock = locks.take(shard(file))?;
-        Ok(is_expired()? && self.folder.remove(file)?)
+        match expired()? {
+            Some(content) => self.folder.remove_if(temp_name, file, &content),
+            None => Ok(false),
+        }
+    }
+
+    fn sweep_litter(&self, before: Timestamp) -> Result<(), Failure> {
+        for litter in sweep::old_litter(&self.folder, before, is_temp_name)? {
+            self.folder.remove(&litter)?;
+        }
+        Ok(())
     }
 
     /// The right to change what there is of a session.
@@ -283,6 +298,12 @@ fn temp_name() -> String {
     format!("{}{NOT_A_SESSION}", names::next_temp_name())
 }
 
+/// Whether [`temp_name`] made this name.
+fn is_temp_name(name: &[u8]) -> bool {
+    let ours = name.strip_suffix(NOT_A_SESSION.as_bytes());
+    ours.is_some_and(names::is_temp_name)
+}
+
 /// The end, and the value.
 fn split(bytes: &[u8]) -> Option<(Timestamp, &[u8])> {
     let (seconds, value) = bytes.split_first_chunk()?;
@@ -312,4 +333,36 @@ fn hash_in(folder: &Folder) -> Result<Hash, Failure> {
         }
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+
+    #[test]
+    fn what_a_crash_has_left_is_swept_after_an_hour() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("flask");
+        let files = Files::open(&path, None, Durability::Relaxed).unwrap();
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+        let make = |name: &str, minutes: u64| {
+            let file = std::fs::File::create(path.join(name)).unwrap();
+            let written = now - Duration::from_secs(60 * minutes);
+            file.set_modified(written).unwrap();
+            name.to_owned()
+        };
+        let litter = make(&temp_name(), 61);
+        let stay = [
+            make(&temp_name(), 59),
+            make(&format!("notes{NOT_A_SESSION}"), 61),
+            make(&names::next_temp_name(), 61),
+        ];
+        assert_eq!(files.delete_expired(now.into(), 10).unwrap(), 0);
+        assert!(!path.join(litter).exists());
+        for name in stay {
+            assert!(path.join(&name).exists(), "{name}");
+        }
+    }
 }

@@ -1,5 +1,5 @@
--- For a key that was taken. KEYS[1] the value. ARGV: the new one; when it expires; now.
+-- KEYS[1] the value. ARGV: now; the new one; when it expires.
 local expiry = expiry_of(KEYS[1])
-if expiry == -1 or expiry > tonumber(ARGV[3]) then return 0 end
-redis.call('SET', KEYS[1], ARGV[1], 'PXAT', ARGV[2])
+if expiry == -1 or expiry > tonumber(ARGV[1]) then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'PXAT', ARGV[3])
 return 1

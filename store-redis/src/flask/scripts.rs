@@ -22,7 +22,7 @@ static REPLACE: LazyLock<Script> = LazyLock::new(|| {
         include_str!("replace.lua")
     ))
 });
-/// Writes a value in the place of one that has expired.
+/// Writes a value where there is none, or one that has expired.
 static CREATE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(concat!(
         include_str!("expiry.lua"),
@@ -43,16 +43,25 @@ pub(super) fn load(key: String) -> Call {
     Call::new(&LOAD, key, 0)
 }
 
-pub(super) fn put(key: String, expected: Option<&Bytes>, now: Timestamp, entry: &Entry) -> Call {
-    let (value, expiry) = (&entry.payload[..], expiry(entry.deadline));
-    let Some(expected) = expected else {
-        return Call::creating(&CREATE, key, value, expiry, now);
-    };
-    Call::new(&REPLACE, key, expected.len() + value.len())
+/// Writes a value where there is none, not even one that has expired.
+pub(super) fn begin(key: String, entry: &Entry) -> Call {
+    Call::begin(key, &entry.payload, expiry(entry.deadline))
+}
+
+/// Writes a value where there is none, or one that has expired.
+pub(super) fn create(key: String, now: Timestamp, entry: &Entry) -> Call {
+    Call::new(&CREATE, key, entry.payload.len())
+        .arg(Deadline::from(now).as_millis())
+        .arg(&entry.payload[..])
+        .arg(expiry(entry.deadline))
+}
+
+pub(super) fn replace(key: String, expected: &Bytes, now: Timestamp, entry: &Entry) -> Call {
+    Call::new(&REPLACE, key, expected.len() + entry.payload.len())
         .arg(&expected[..])
         .arg(Deadline::from(now).as_millis())
-        .arg(value)
-        .arg(expiry)
+        .arg(&entry.payload[..])
+        .arg(expiry(entry.deadline))
 }
 
 pub(super) fn touch(key: String, value: &Bytes, now: Timestamp, deadline: Timestamp) -> Call {

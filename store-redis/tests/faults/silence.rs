@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anysession::{Expect, Store};
+use anysession::{Expect, Store, StoreKey, Version};
 use anysession_testkit::servers::{Conduct, Proxy, Redis};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -24,8 +24,9 @@ impl Silent {
         let server = Redis::setup().start().unwrap();
         let proxy = Proxy::start(server.address()).await.unwrap();
         let store = open(&format!("redis://{}?{LIMITS}", proxy.address())).await;
-        // The script is known from here on.
-        create(&*store, of_user("ada", "")).await;
+        // The scripts are known from here on.
+        let (key, version) = create(&*store, of_user("ada", "")).await;
+        update(&*store, &key, &version, of_user("ada", "")).await;
         Silent {
             server,
             proxy,
@@ -33,13 +34,45 @@ impl Silent {
         }
     }
 
-    /// How many conditional writes the server has carried out.
+    /// How many puts the server has carried out: each is a `SET`, most of them in a script.
     fn writes(&self) -> u64 {
         let stats = self.server.command(&["INFO", "commandstats"]).unwrap();
         let line = stats
             .lines()
-            .find_map(|line| line.strip_prefix("cmdstat_evalsha:calls="));
+            .find_map(|line| line.strip_prefix("cmdstat_set:calls="));
         line.map_or(0, |calls| calls.split(',').next().unwrap().parse().unwrap())
+    }
+}
+
+impl Silent {
+    /// A put is carried out, and nobody hears of it. Answers the version that it left.
+    async fn loses_an_answer(
+        &self,
+        key: &StoreKey,
+        expect: Expect,
+        payload: &'static str,
+    ) -> Version {
+        let before = self.writes();
+        self.proxy.set(Conduct::SwallowAnswers);
+        let started = Instant::now();
+        let writing = tokio::spawn({
+            let (store, key) = (Arc::clone(&self.store), key.clone());
+            async move { store.put(&key, expect, entry(payload), NOW).await }
+        });
+        while self.writes() == before {}
+        // The connection has lost an answer for good. A new one would do, and is there to be tempted by.
+        self.proxy.set(Conduct::Pass);
+        // The client looks at what it could send again when it has something else to do.
+        while !writing.is_finished() {
+            let _ = self.store.load(&new_key()).await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        writing.await.unwrap().unwrap_err();
+        assert!(started.elapsed() < BOUND, "{:?}", started.elapsed());
+        let stored = load(&*self.store, key).await;
+        assert_eq!(stored.entry.payload.as_ref(), payload.as_bytes());
+        assert_eq!(self.writes(), before + 1);
+        stored.version
     }
 }
 
@@ -72,8 +105,6 @@ pub(crate) async fn a_silent_server_is_given_up_in_time() {
 pub(crate) async fn a_write_whose_answer_is_lost_is_an_error_and_is_not_sent_again() {
     let silent = Silent::new().await;
     let (key, version) = create(&*silent.store, entry("a")).await;
-    // The server knows the script after this.
-    let version = update(&*silent.store, &key, &version, entry("a")).await;
     let before = silent.writes();
     silent.proxy.set(Conduct::SwallowAnswers);
     let expect = Expect::Version(version);
@@ -115,6 +146,16 @@ pub(crate) async fn a_write_whose_answer_is_lost_is_an_error_and_is_not_sent_aga
     silent.proxy.set(Conduct::Pass);
     assert_eq!(load(&*silent.store, &key).await.version, stored.version);
     assert_eq!(silent.writes(), before + 2);
+
+    // One that begins.
+    silent.proxy.set(Conduct::SwallowAnswers);
+    let key = new_key();
+    let put = silent.store.put(&key, Expect::Absent, entry("e"), NOW);
+    put.await.unwrap_err();
+    silent.proxy.set(Conduct::Pass);
+    let stored = load(&*silent.store, &key).await;
+    assert_eq!(stored.entry.payload.as_ref(), b"e");
+    assert_eq!(silent.writes(), before + 3);
 }
 
 /// The Cluster is one node, which tells its clients to come through the proxy.
@@ -148,35 +189,14 @@ pub(crate) async fn a_write_to_a_cluster_whose_answer_is_lost_is_not_sent_again(
 
     let (key, version) = create(&*silent.store, entry("a")).await;
     let mut version = update(&*silent.store, &key, &version, entry("a")).await;
-    let mut before = silent.writes();
     for payload in ["b", "c", "d"] {
-        silent.proxy.set(Conduct::SwallowAnswers);
-        let started = Instant::now();
-        let writing = tokio::spawn({
-            let (store, key) = (Arc::clone(&silent.store), key.clone());
-            async move {
-                store
-                    .put(&key, Expect::Version(version), entry(payload), NOW)
-                    .await
-            }
-        });
-        before += 1;
-        while silent.writes() < before {}
-        // The connection has lost an answer for good. A new one would do, and is there to be tempted by.
-        silent.proxy.set(Conduct::Pass);
-        // The client looks at what it could send again when it has something else to do.
-        while !writing.is_finished() {
-            let _ = silent.store.load(&new_key()).await;
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        writing.await.unwrap().unwrap_err();
-        assert!(started.elapsed() < BOUND, "{:?}", started.elapsed());
-        let stored = load(&*silent.store, &key).await;
-        assert_eq!(stored.entry.payload.as_ref(), payload.as_bytes());
-        assert_eq!(silent.writes(), before);
-        version = stored.version;
+        version = silent
+            .loses_an_answer(&key, Expect::Version(version), payload)
+            .await;
     }
     update(&*silent.store, &key, &version, entry("e")).await;
+    let begun = new_key();
+    silent.loses_an_answer(&begun, Expect::Absent, "f").await;
 }
 
 pub(crate) async fn an_answer_that_comes_too_late_is_given_to_nobody() {

@@ -123,7 +123,10 @@ pub(crate) async fn what_has_expired_is_replaced_by_what_begins() {
     let put = store.put(&key, Expect::Absent, new.clone(), LATER).await;
     assert!(matches!(put.unwrap(), Write::Done(_)));
     let sent = monitor.commands(&server).unwrap();
-    assert_eq!(sent, ["set", "evalsha", "eval", "eval"]);
+    assert_eq!(
+        sent,
+        ["set", "evalsha", "evalsha", "evalsha", "eval", "evalsha"]
+    );
     assert_eq!(load(&*store, &key).await.entry, new);
     let put = store.put(&key, Expect::Absent, new.clone(), LATER).await;
     assert_eq!(put.unwrap(), Write::Conflict);
@@ -216,7 +219,7 @@ pub(crate) async fn a_server_that_forgot_its_scripts_learns_them_again() {
     assert_eq!(store.delete(&key, &version).await.unwrap(), Deletion::Done);
 }
 
-/// Every script is known after this, and every connection made.
+/// The scripts of all that is usual are known after this, and every connection made.
 async fn warm(store: &dyn Store) {
     // In a Cluster the index of another user may be on another node.
     let user = format!("warm-{}", new_key());

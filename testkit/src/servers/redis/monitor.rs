@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead as _, BufReader, Lines, Write as _};
 use std::net::TcpStream;
+use std::time::Duration;
 
 use super::Redis;
 
@@ -9,22 +10,29 @@ use super::Redis;
 #[derive(Debug)]
 pub struct Monitor(Lines<BufReader<TcpStream>>);
 
+/// How long a server may take to report.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Commands that only keep a connection, or look at the server.
 const KEEPING: [&str; 6] = ["hello", "client", "ping", "info", "select", "command"];
 
 impl Redis {
-    /// Watches this server from now on. It must speak plain TCP and have no password.
+    /// Watches this server from now on.
     ///
     /// # Errors
     ///
-    /// When the server cannot be reached.
+    /// When the server cannot be reached, speaks TLS or has a password.
     pub fn monitor(&self) -> io::Result<Monitor> {
         let mut stream = TcpStream::connect(self.address())?;
+        stream.set_read_timeout(Some(PATIENCE))?;
         stream.write_all(b"MONITOR\r\n")?;
         let mut lines = BufReader::new(stream).lines();
-        // It says `+OK`, and reports from then on.
-        lines.next().transpose()?;
-        Ok(Monitor(lines))
+        match lines.next().transpose()? {
+            Some(line) if line == "+OK" => Ok(Monitor(lines)),
+            answer => Err(io::Error::other(format!(
+                "MONITOR needs plain TCP and no password; the server answered {answer:?}"
+            ))),
+        }
     }
 }
 

@@ -98,15 +98,7 @@ impl Drivers {
             .ok_or_else(|| ConnectError::UnknownType {
                 wanted: wanted.to_owned(),
                 known: self.names(),
-                hint: KNOWN
-                    .iter()
-                    .find(|(name, ..)| wanted.starts_with(name))
-                    .map_or_else(String::new, |(_, package, driver)| {
-                        format!(
-                            "; add the crate {package} and link it with Drivers::with({}::{driver})",
-                            package.replace('-', "_")
-                        )
-                    }),
+                hint: hint(wanted),
             })
     }
 
@@ -114,6 +106,22 @@ impl Drivers {
         let names: Vec<_> = self.0.iter().map(|driver| driver.name).collect();
         names.join(", ")
     }
+}
+
+/// What to do about a type or scheme that no driver has.
+fn hint(wanted: &str) -> String {
+    if let Some((scheme, _)) = wanted.split_once('+') {
+        return format!(
+            "; what SQLAlchemy names behind the + means nothing here: write {scheme}://"
+        );
+    }
+    let known = KNOWN.iter().find(|(name, ..)| wanted.starts_with(name));
+    known.map_or_else(String::new, |(_, package, driver)| {
+        format!(
+            "; add the crate {package} and link it with Drivers::with({}::{driver})",
+            package.replace('-', "_")
+        )
+    })
 }
 
 async fn connect_flask(
@@ -159,6 +167,12 @@ mod tests {
         }
         assert!(error(&[("type", "postgres")]).contains("anysession_sql::POSTGRES"));
         assert!(!error(&[("type", "etcd")]).contains("add the crate"));
+    }
+
+    #[test]
+    fn an_address_of_sqlalchemys_is_told_how_to_write_it() {
+        let error = error(&[("url", "postgresql+psycopg2://app:hunter2@host/db")]);
+        assert!(error.ends_with("write postgresql://"), "{error}");
     }
 
     #[test]

@@ -92,9 +92,20 @@ impl Requests {
                 }
                 taken
             });
+            // Also if the work panics: who asks would go on for ever.
+            let over = OnDrop(&done);
             work();
-            done.store(true, Ordering::Relaxed);
+            drop(over);
             Requests(asking.join().expect("it does not panic"))
         })
+    }
+}
+
+/// Says on its drop that something is over.
+struct OnDrop<'a>(&'a AtomicBool);
+
+impl Drop for OnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }

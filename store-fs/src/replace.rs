@@ -69,32 +69,24 @@ impl Folder {
         if self.read(name)?.as_deref() != Some(expected) {
             return Ok(false);
         }
-        let temp_name = temp_name();
-        match fs::renameat(self.fd(), name, self.fd(), &*temp_name) {
+        // The name is taken by a file of ours first: a process elsewhere may be writing one of the same name.
+        let mut temp = Temp::create(self, temp_name)?;
+        match fs::renameat(self.fd(), name, self.fd(), &*temp.name) {
             Ok(()) => {}
             Err(Errno::NOENT) => return Ok(false),
             Err(errno) => return Err(self.failure("rename", name, errno)),
         }
-        let came_out = self.read(&temp_name);
-        // Only litter is swept, and that is old: it was what was expected.
-        if matches!(&came_out, Ok(None)) {
-            return Ok(true);
-        }
-        if !matches!(&came_out, Ok(Some(content)) if content == expected) {
-            // Whatever has the name by now is later still.
-            match rename_with(self, &temp_name, name, RenameFlags::NOREPLACE) {
-                Ok(()) => return came_out.map(|_| false),
-                Err(Errno::EXIST) => {}
-                Err(errno) if is_unsupported(errno) => {
-                    let renamed = fs::renameat(self.fd(), &*temp_name, self.fd(), name);
-                    renamed.map_err(|errno| self.failure("put back", name, errno))?;
-                    return came_out.map(|_| false);
-                }
-                Err(errno) => return Err(self.failure("put back", name, errno)),
+        match self.read(&temp.name) {
+            Ok(Some(came_out)) if came_out == expected => Ok(true),
+            // Only litter is swept, and that is old: it was what was expected.
+            Ok(None) => Ok(true),
+            came_out => {
+                // Theirs, and the only copy, unless something later has the name by now.
+                temp.is_litter = false;
+                temp.rename_to_new(name)?;
+                came_out.map(|_| false)
             }
         }
-        self.remove(&temp_name)?;
-        Ok(came_out?.as_deref() == Some(expected))
     }
 
     fn write_temp(
@@ -161,7 +153,10 @@ impl<'a> Temp<'a> {
                 self.is_litter = false;
                 Ok(true)
             }
-            Err(Errno::EXIST) => Ok(false),
+            Err(Errno::EXIST) => {
+                self.is_litter = true;
+                Ok(false)
+            }
             Err(errno) if is_unsupported(errno) => self.rename(name).map(|()| true),
             Err(errno) => Err(self.folder.failure("rename a new file to", name, errno)),
         }
@@ -359,6 +354,20 @@ mod tests {
             let temp_name = names::next_temp_name;
             folder.remove_if(temp_name, "f", b"before").unwrap()
         });
+    }
+
+    /// Of a process in another container, which may have the same number.
+    #[test]
+    fn a_removal_leaves_the_temporary_file_of_another_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::open(dir.path()).unwrap();
+        std::fs::write(dir.path().join("f"), "before").unwrap();
+        std::fs::write(dir.path().join("theirs"), "on its way").unwrap();
+        let names = std::cell::RefCell::new(vec!["free", "theirs"]);
+        let next = || names.borrow_mut().pop().unwrap().to_owned();
+        assert!(folder.remove_if(next, "f", b"before").unwrap());
+        assert_eq!(folder.read("theirs").unwrap().unwrap(), b"on its way");
+        assert_eq!(folder.list().unwrap().count(), 1);
     }
 
     /// As if two others had been faster, one after the other.

@@ -8,34 +8,21 @@ use bytes::Bytes;
 use crate::record::Deadline;
 use crate::scripts::{Call, Script};
 
+/// A script that calls what `expiry.lua` defines.
+macro_rules! asking_for_expiry {
+    ($script:literal) => {
+        LazyLock::new(|| Script::new(concat!(include_str!("expiry.lua"), include_str!($script))))
+    };
+}
+
 /// Reads a value, and when it expires.
-static LOAD: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(concat!(
-        include_str!("expiry.lua"),
-        include_str!("load.lua")
-    ))
-});
+static LOAD: LazyLock<Script> = asking_for_expiry!("load.lua");
 /// Writes a value in the place of another.
-static REPLACE: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(concat!(
-        include_str!("expiry.lua"),
-        include_str!("replace.lua")
-    ))
-});
+static REPLACE: LazyLock<Script> = asking_for_expiry!("replace.lua");
 /// Writes a value where there is none, or one that has expired.
-static CREATE: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(concat!(
-        include_str!("expiry.lua"),
-        include_str!("create.lua")
-    ))
-});
+static CREATE: LazyLock<Script> = asking_for_expiry!("create.lua");
 /// Lets a value expire later.
-static TOUCH: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(concat!(
-        include_str!("expiry.lua"),
-        include_str!("touch.lua")
-    ))
-});
+static TOUCH: LazyLock<Script> = asking_for_expiry!("touch.lua");
 /// Deletes a value if it is as expected.
 static DELETE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("delete.lua")));
 

@@ -73,9 +73,31 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
 }
 
 /// The operating system's clock.
+///
+/// On Linux it is the one that the kernel sets at each of its ticks, `CLOCK_REALTIME_COARSE`: behind by 10 ms at most,
+/// which no lifetime notices, and read in a tenth of the time.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
+#[cfg(target_os = "linux")]
+impl Clock for SystemClock {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that asks for the time"
+    )]
+    fn now(&self) -> Timestamp {
+        use rustix::time::{ClockId, clock_gettime};
+
+        let time = clock_gettime(ClockId::RealtimeCoarse);
+        let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
+        Timestamp(
+            seconds.saturating_mul(1_000)
+                + u64::try_from(time.tv_nsec).unwrap_or_default() / 1_000_000,
+        )
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
 impl Clock for SystemClock {
     #[expect(
         clippy::disallowed_methods,

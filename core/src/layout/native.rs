@@ -169,7 +169,7 @@ pub(super) fn decode(
             user: entry.user,
         }));
     }
-    Ok(Decoded::Record(Record {
+    let mut record = Record {
         created: time(0)?,
         written: time(1)?,
         ends: time(2)?,
@@ -179,8 +179,14 @@ pub(super) fn decode(
         signed_in: (flags & SIGNED_IN != 0).then(|| time(4)).transpose()?,
         permanent: (flags & PERMANENT_KNOWN != 0).then_some(flags & PERMANENT != 0),
         user: entry.user,
-        data: Payload::at_end_of(bytes, RECORD_HEADER).ok_or(Unreadable::Corrupt)?,
-    }))
+        data: Payload::empty(),
+    };
+    // Not `ok_or`, which would move the data in pieces that the processor has to wait for.
+    match Payload::at_end_of(bytes, RECORD_HEADER) {
+        Some(data) => record.data = data,
+        None => return Err(Unreadable::Corrupt),
+    }
+    Ok(Decoded::Record(record))
 }
 
 fn write_checksum(frame: &mut [u8], key: &StoreKey, user: Option<&str>) {

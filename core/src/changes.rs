@@ -7,7 +7,6 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use smallvec::SmallVec;
 
 use crate::error::Error;
@@ -151,13 +150,13 @@ impl Changes {
     }
 
     /// The value of a key after these changes.
-    pub(crate) fn view(&self, base: &Payload, key: &str) -> Option<Bytes> {
+    pub(crate) fn view<'a>(&'a self, base: &'a Payload, key: &str) -> Option<&'a [u8]> {
         match self
             .ops
             .iter()
             .find(|op| !op.superseded && op.key() == key.as_bytes())
         {
-            Some(op) => op.value().map(Bytes::copy_from_slice),
+            Some(op) => op.value(),
             None if self.clear => None,
             None => base.find(key),
         }
@@ -195,7 +194,7 @@ impl Changes {
             {
                 Some(earlier) => update(earlier.value())?,
                 None if self.clear => update(None)?,
-                None => update(base.find(op.key_text()).as_deref())?,
+                None => update(base.find(op.key_text()))?,
             };
             op.set_value(value.as_deref());
         }
@@ -287,7 +286,7 @@ mod tests {
 
     /// Does what `Session::update` does.
     fn update(changes: &mut Changes, on: &Payload, key: &str, n: u8) {
-        let new = plus(n)(changes.view(on, key).as_deref()).unwrap();
+        let new = plus(n)(changes.view(on, key)).unwrap();
         changes.update(key, new.as_deref(), plus(n));
     }
 

@@ -10,7 +10,9 @@ use crate::guard::Spawn;
 use crate::lifecycle::Outcome;
 use crate::response::ResponseHeaders;
 use crate::saving::Occasion;
-use crate::slot::Visit;
+use crate::sessions::Shared;
+use crate::slot::{State, Visit};
+use crate::turn::{Turn, unlocked};
 
 type Closed = Result<ResponseHeaders, CloseError>;
 
@@ -31,7 +33,7 @@ enum Closing {
 
 impl Visit {
     /// Ends the request, at once if nothing is to be asked of the store.
-    pub(crate) fn close(self: Arc<Self>, outcome: Outcome, spawn: Option<Spawn>) -> Close {
+    pub(crate) fn close(mut self: Arc<Self>, outcome: Outcome, spawn: Option<Spawn>) -> Close {
         let state = match self.close_now() {
             Some(headers) => Closing::Done(Some(Ok(headers))),
             None => {
@@ -44,34 +46,49 @@ impl Visit {
         Close { state, spawn }
     }
 
-    fn close_now(&self) -> Option<ResponseHeaders> {
-        let Some(mut state) = self.state() else {
+    fn close_now(self: &mut Arc<Self>) -> Option<ResponseHeaders> {
+        if !self.is_loaded() {
             return Some(ResponseHeaders::default());
-        };
-        // A save that is still on its way may call for a cookie.
-        if state.saving.is_some() || !state.needs_no_store(&self.shared) {
-            return None;
         }
-        state.sent = true;
-        Some(self.shared.headers(&state))
+        match Arc::get_mut(self) {
+            Some(visit) => unlocked(&mut visit.state).close_now(&visit.shared),
+            None => self.lock().close_now(&self.shared),
+        }
     }
 
-    async fn close_in_turn(self: Arc<Self>, outcome: Outcome) -> Closed {
-        // Who holds the last reference can neither meet a save nor be asked for the session afterwards.
-        let watched = Arc::strong_count(&self) > 1;
-        let _one_at_a_time = match watched {
-            true => Some(self.turn.lock().await),
-            false => None,
-        };
-        let result = self.commit(Occasion::Close(outcome), watched).await;
-        let mut headers = ResponseHeaders::default();
-        if let Some(mut state) = self.state() {
-            state.sent = true;
-            headers = self.shared.headers(&state);
+    async fn close_in_turn(mut self: Arc<Self>, outcome: Outcome) -> Closed {
+        match Arc::get_mut(&mut self) {
+            Some(visit) => visit.alone().close(outcome).await,
+            None => self.turn().await.close(outcome).await,
         }
+    }
+}
+
+impl State {
+    fn close_now(&mut self, shared: &Shared) -> Option<ResponseHeaders> {
+        // A save that is still on its way may call for a cookie.
+        if self.saving.is_some() || !self.needs_no_store(shared) {
+            return None;
+        }
+        self.sent = true;
+        Some(shared.headers(self))
+    }
+}
+
+impl Turn<'_> {
+    async fn close(&mut self, outcome: Outcome) -> Closed {
+        let result = self.commit(Occasion::Close(outcome)).await;
+        let shared = self.shared();
+        let headers = self.with(|state| {
+            state.sent = true;
+            shared.headers(state)
+        });
         match result {
             Ok(()) => Ok(headers),
-            Err(source) => Err(CloseError(Box::new(Unclosed { source, headers }))),
+            Err(source) => Err(CloseError(Box::new(Unclosed {
+                source: *source,
+                headers,
+            }))),
         }
     }
 }

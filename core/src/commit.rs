@@ -105,15 +105,16 @@ enum Next {
 }
 
 impl<'p> Commit<'p> {
-    /// For a request that had found this. It gets its wish, and nothing is asked before it [begins](Self::begin).
+    /// For a request that gives it its wish and what it has [found](Self::swap_found). Nothing is asked before it
+    /// [begins](Self::begin).
     #[inline]
-    pub(crate) fn new(found: Found, now: Timestamp, policy: &'p Policy, watched: bool) -> Self {
+    pub(crate) fn new(now: Timestamp, policy: &'p Policy, watched: bool) -> Self {
         Commit {
             policy,
             now,
             task: Task::Update,
             wish: Wish::default(),
-            found,
+            found: Found::default(),
             watched,
             user: None,
             own: None,
@@ -127,11 +128,17 @@ impl<'p> Commit<'p> {
         }
     }
 
+    /// Gives it what the request had found, which is swapped in, as it is large.
+    #[inline]
+    pub(crate) fn swap_found(&mut self, found: &mut Found) {
+        std::mem::swap(&mut self.found, found);
+    }
+
     /// Forgets what came of a task, before the next one of the same wish.
     pub(crate) fn renew(&mut self) {
         *self = Commit {
             wish: std::mem::take(&mut self.wish),
-            ..Commit::new(Found::default(), self.now, self.policy, self.watched)
+            ..Commit::new(self.now, self.policy, self.watched)
         };
     }
 
@@ -171,7 +178,7 @@ impl<'p> Commit<'p> {
         now: Timestamp,
         policy: &'p Policy,
     ) -> Self {
-        let mut commit = Commit::new(Found::default(), now, policy, false);
+        let mut commit = Commit::new(now, policy, false);
         commit.task = Task::Destroy;
         (commit.user, commit.spared) = (Some(user), spared);
         commit
@@ -185,7 +192,8 @@ impl<'p> Commit<'p> {
         now: Timestamp,
         policy: &'p Policy,
     ) -> (Self, Result<Step, Error>) {
-        let mut commit = Commit::new(found.clone(), now, policy, true);
+        let mut commit = Commit::new(now, policy, true);
+        commit.found = found.clone();
         commit.wish = wish.clone();
         let step = commit.begin(task);
         (commit, step)

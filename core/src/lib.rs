@@ -75,6 +75,7 @@ mod session;
 mod sessions;
 mod slot;
 mod store;
+mod turn;
 mod users;
 mod value;
 

@@ -75,11 +75,10 @@ impl Payload {
     }
 
     /// The encoded value of a key.
-    pub(crate) fn find(&self, key: &str) -> Option<Bytes> {
+    pub(crate) fn find(&self, key: &str) -> Option<&[u8]> {
         let bytes = self.as_bytes();
         let pair = Pairs::of(bytes).find(|pair| pair.is(key.as_bytes(), bytes))?;
-        let value = self.start + pair.value.start..self.start + pair.value.end;
-        Some(self.buffer.slice(value))
+        Some(&bytes[pair.value])
     }
 
     /// The keys that are text, and their encoded values.

@@ -9,6 +9,7 @@ use crate::payload::{EMPTY, Payload};
 use crate::record::{Found, Live, Record};
 use crate::sessions::Shared;
 use crate::slot::{CookieDue, State, Visit};
+use crate::turn::Turn;
 
 /// Why a wish is carried out now.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -42,23 +43,24 @@ impl State {
     }
 
     /// What there is to do on this occasion, `None` if that is nothing. The wish is to be taken out then.
+    #[inline]
     fn job(
         &mut self,
         occasion: Occasion,
         now: Timestamp,
         policy: &Policy,
-    ) -> Result<Option<Job>, Error> {
+    ) -> Result<Option<Job>, Box<Error>> {
         let outcome = match occasion {
             Occasion::Save => Outcome::Succeeded,
             Occasion::Close(outcome) => outcome,
         };
         if self.failed {
-            return Err(Error::SaveFailed);
+            return Err(Error::SaveFailed.into());
         }
         let mut plan = plan(&self.found, &self.wish, outcome, now, policy);
         let mut too_late = false;
         match plan {
-            Plan::Create | Plan::Rotate if self.sent => return Err(too_late_to_begin()),
+            Plan::Create | Plan::Rotate if self.sent => return Err(too_late_to_begin().into()),
             Plan::Delete { then_create: true } if self.sent => {
                 too_late = true;
                 plan = Plan::Delete { then_create: false };
@@ -95,29 +97,26 @@ impl State {
     }
 }
 
-impl Visit {
-    /// Carries out what was wished so far. It is the caller's turn, who says whether anybody can look at the session
-    /// afterwards.
-    pub(crate) async fn commit(&self, occasion: Occasion, watched: bool) -> Result<(), Error> {
-        let shared = &*self.shared;
+impl Turn<'_> {
+    /// Carries out what was wished so far. An error is in a box, or every result would be moved with room for one.
+    pub(crate) async fn commit(&mut self, occasion: Occasion) -> Result<(), Box<Error>> {
+        let shared = self.shared();
         let now = shared.clock.now();
-        let (job, mut commit);
-        {
-            let Some(mut state) = self.state() else {
-                return Ok(());
-            };
-            job = match state.job(occasion, now, &shared.policy)? {
-                Some(job) => job,
-                None => return Ok(()),
-            };
-            let found = match watched {
-                true => state.found.clone(),
-                false => std::mem::take(&mut state.found),
-            };
-            commit = Commit::new(found, now, &shared.policy, watched);
-            std::mem::swap(&mut commit.wish, &mut state.wish);
-        }
-        let unfinished = Unfinished(self);
+        let watched = self.watched();
+        let mut commit = Commit::new(now, &shared.policy, watched.is_some());
+        let job = self.with(|state| {
+            let job = state.job(occasion, now, &shared.policy)?;
+            if job.is_some() {
+                std::mem::swap(&mut commit.wish, &mut state.wish);
+                match watched {
+                    Some(_) => commit.swap_found(&mut state.found.clone()),
+                    None => commit.swap_found(&mut state.found),
+                }
+            }
+            Ok::<_, Box<Error>>(job)
+        })?;
+        let Some(job) = job else { return Ok(()) };
+        let unfinished = watched.map(Unfinished);
         if job.rebase {
             // Not under the lock: the handler's closures may read the session.
             commit.rebase()?;
@@ -125,27 +124,25 @@ impl Visit {
         let ended = self.carry_out(&job, &mut commit, now).await?;
         std::mem::forget(unfinished);
         if occasion == Occasion::Save {
-            if let Some(mut state) = self.state() {
-                state.saving = None;
-            }
+            self.with(|state| state.saving = None);
             if ended {
-                return Err(Error::SessionEnded);
+                return Err(Error::SessionEnded.into());
             }
         }
         match job.too_late {
-            true => Err(too_late_to_begin()),
+            true => Err(too_late_to_begin().into()),
             false => Ok(()),
         }
     }
 
     /// Does what was planned, and says whether the session turned out to have ended before.
     async fn carry_out(
-        &self,
+        &mut self,
         job: &Job,
         commit: &mut Commit<'_>,
         now: Timestamp,
-    ) -> Result<bool, Error> {
-        let shared = &*self.shared;
+    ) -> Result<bool, Box<Error>> {
+        let shared = self.shared();
         match job.plan {
             Plan::Forget(reason) => {
                 tracing::info!(target: "anysession", ?reason, "changes dropped");
@@ -157,7 +154,7 @@ impl Visit {
                 }
             }
             // A log-out that fails must at least not stay in the browser.
-            Plan::Delete { .. } => self.due(CookieDue::Remove),
+            Plan::Delete { .. } => self.with(|state| state.cookie = CookieDue::Remove),
             Plan::Keep | Plan::Create | Plan::Update | Plan::Rotate => {}
         }
         let only_slides = commit.wish.is_empty();
@@ -183,49 +180,40 @@ impl Visit {
     }
 
     /// Takes note of how a commit ended.
-    fn settle(&self, done: Done, commit: &mut Commit<'_>, now: Timestamp) {
-        let Some(mut state) = self.state() else {
-            return;
-        };
+    fn settle(&mut self, done: Done, commit: &mut Commit<'_>, now: Timestamp) {
         let changes = &commit.wish.changes;
-        let settled = settle(done, commit.found(), changes, &self.shared.policy, now);
-        if commit.is_watched() {
-            state.found = commit.take_found();
-        }
-        // What was wished meanwhile was computed on a record that is older now.
-        state.generation += 1;
-        state.rebase = !state.wish.is_empty();
-        if let Some(cookie) = settled.cookie {
-            state.cookie = cookie;
-        }
-        match settled.id {
-            IdAfter::Kept => {}
-            IdAfter::Forgotten => state.id = None,
-            IdAfter::New(id) => state.id = Some(id),
-        }
+        let policy = &self.shared().policy;
+        let settled = settle(done, commit.found(), changes, policy, now);
+        self.with(|state| {
+            if commit.is_watched() {
+                state.found = commit.take_found();
+            }
+            // What was wished meanwhile was computed on a record that is older now.
+            state.generation += 1;
+            state.rebase = !state.wish.is_empty();
+            if let Some(cookie) = settled.cookie {
+                state.cookie = cookie;
+            }
+            match settled.id {
+                IdAfter::Kept => {}
+                IdAfter::Forgotten => state.id = None,
+                IdAfter::New(id) => state.id = Some(id),
+            }
+        });
     }
 
     /// Moves the deadline.
-    async fn touch(&self, live: &Live, deadline: Timestamp, now: Timestamp) {
-        let touched = self
-            .shared
-            .store
-            .touch(&live.key, &live.version, deadline, now)
-            .await;
+    async fn touch(&mut self, live: &Live, deadline: Timestamp, now: Timestamp) {
+        let store = &self.shared().store;
+        let touched = store.touch(&live.key, &live.version, deadline, now).await;
         if let Err(error) = touched {
             return slide_failed(&error);
         }
-        if let Some(mut state) = self.state()
-            && let Found::Live(live) = &mut state.found
-        {
-            live.deadline = deadline;
-        }
-    }
-
-    fn due(&self, cookie: CookieDue) {
-        if let Some(mut state) = self.state() {
-            state.cookie = cookie;
-        }
+        self.with(|state| {
+            if let Found::Live(live) = &mut state.found {
+                live.deadline = deadline;
+            }
+        });
     }
 }
 

@@ -3,7 +3,6 @@
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
-use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -51,16 +50,18 @@ pub struct Session(Arc<Visit>);
     reason = "a key or a user is written down at the call, and reads better without a `&`"
 )]
 impl Session {
-    /// The value of a key, or `None`.
+    /// The value of a key, or `None`. It is decoded where it lies, so a `Deserialize` of your own must not ask the same
+    /// session for something.
     ///
     /// # Errors
     ///
     /// [`Error::Decode`] if what is stored is of another type.
     pub fn get<T: DeserializeOwned>(&self, key: impl AsKey<T>) -> Result<Option<T>, Error> {
         let key = key.name();
-        let bytes = self.state().view(key);
+        let state = self.state();
+        let bytes = state.view(key);
         bytes
-            .map(|bytes| decode(self.format(), key, &bytes))
+            .map(|bytes| decode(self.format(), key, bytes))
             .transpose()
     }
 
@@ -366,8 +367,8 @@ impl Session {
     /// dropped. [`Error::AfterResponse`] if a new id would be needed after the response was sent; a
     /// [`destroy`](Self::destroy) before it is carried out.
     pub async fn save(&self) -> Result<(), Error> {
-        let _one_at_a_time = self.0.turn.lock().await;
-        self.0.commit(Occasion::Save, true).await
+        let saved = self.0.turn().await.commit(Occasion::Save).await;
+        saved.map_err(|error| *error)
     }
 
     pub(crate) fn new(visit: Arc<Visit>) -> Self {
@@ -408,7 +409,7 @@ impl Session {
         for _ in 0..MAX_TRIES {
             let (old, generation) = {
                 let state = self.state();
-                (state.view(key), state.generation)
+                (state.view(key).map(<[u8]>::to_vec), state.generation)
             };
             let (value, bytes) = compute(old.as_deref())?;
             let mut state = self.state();
@@ -456,7 +457,7 @@ impl std::fmt::Debug for Session {
 
 impl State {
     /// The encoded value of a key, as the handler sees it.
-    fn view(&self, key: &str) -> Option<Bytes> {
+    fn view(&self, key: &str) -> Option<&[u8]> {
         self.wish.changes.view(self.data(), key)
     }
 }

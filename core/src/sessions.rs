@@ -157,22 +157,30 @@ impl Shared {
         &self,
         commit: &mut Commit<'_>,
         first: impl FnOnce(&mut Commit<'_>) -> Result<Step, Error>,
-    ) -> Result<End, Error> {
+    ) -> Result<End, Box<Error>> {
         let mut step = first(commit);
         loop {
             let reply = match step {
                 Ok(Step::Finished(end)) => return Ok(end),
-                Ok(Step::NewId) => Reply::NewId(SessionId::generate(&*self.random)?),
-                Ok(Step::Load(key)) => Reply::Loaded(self.load(&key).await?),
+                Ok(Step::NewId) => {
+                    let id = SessionId::generate(&*self.random);
+                    Reply::NewId(id.map_err(Error::from)?)
+                }
+                Ok(Step::Load(key)) => {
+                    let stored = self.load(&key).await;
+                    Reply::Loaded(stored.map_err(Error::from)?)
+                }
                 Ok(Step::Put(key, expect, entry)) => {
-                    let write = self.store.put(&key, expect, entry, commit.now()).await?;
+                    let write = self.store.put(&key, expect, entry, commit.now()).await;
+                    let write = write.map_err(Error::from)?;
                     if write == Write::Conflict {
                         tracing::debug!(target: "anysession", session = %key.short(), "conflict");
                     }
                     Reply::Put(write)
                 }
                 Ok(Step::Delete(key, version)) => {
-                    let deletion = self.store.delete(&key, &version).await?;
+                    let deletion = self.store.delete(&key, &version).await;
+                    let deletion = deletion.map_err(Error::from)?;
                     if deletion == Deletion::Conflict {
                         tracing::debug!(target: "anysession", session = %key.short(), "conflict");
                     }
@@ -183,7 +191,7 @@ impl Shared {
                         // Boxed, so that every commit is not larger for what hardly ever happens.
                         Box::pin(self.discard(key, version)).await;
                     }
-                    return Err(error);
+                    return Err(error.into());
                 }
             };
             // The first verb went by the time at which it was planned. What comes next may come much later.

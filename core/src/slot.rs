@@ -16,6 +16,7 @@ use crate::record::{Absence, Found, Record};
 use crate::session::Session;
 use crate::sessions::Shared;
 use crate::store::Stored;
+use crate::turn::unlocked;
 
 /// How many cookies of our name are looked up in one request. A browser sends one; several come from cookies of
 /// another path or domain, and thousands from somebody who wants to keep the store busy.
@@ -112,7 +113,7 @@ pub(crate) struct Visit {
     /// Whether the state is that of a session that was looked up. It is there before, so that what is found is not moved
     /// from place to place on its way into it.
     loaded: AtomicBool,
-    state: Mutex<State>,
+    pub(crate) state: Mutex<State>,
     /// One commit at a time: a save in a task of the handler's, and the close.
     pub(crate) turn: tokio::sync::Mutex<()>,
 }
@@ -170,11 +171,11 @@ impl Visit {
         self.is_loaded().then(|| self.lock())
     }
 
-    fn is_loaded(&self) -> bool {
+    pub(crate) fn is_loaded(&self) -> bool {
         self.loaded.load(Ordering::Acquire)
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -245,8 +246,7 @@ impl Visit {
 /// Changes that nobody saved after the response was sent are lost; that must not happen in silence.
 impl Drop for Visit {
     fn drop(&mut self) {
-        let state = self.state.get_mut();
-        let state = state.unwrap_or_else(PoisonError::into_inner);
+        let state = unlocked(&mut self.state);
         if state.sent && !state.failed && !state.wish.is_empty() {
             tracing::error!(
                 target: "anysession",

@@ -139,7 +139,7 @@ impl Shared {
                 .record
                 .data
                 .find(LABEL)
-                .and_then(|label| decode(self.policy.layout.format(), LABEL, &label).ok()),
+                .and_then(|label| decode(self.policy.layout.format(), LABEL, label).ok()),
             created: live.record.created,
             last_seen: self.policy.last_seen(live),
             expires: live.deadline,
@@ -198,7 +198,8 @@ impl Shared {
         let mut commit = Commit::revoking(user, spared, self.clock.now(), &self.policy);
         let end = self
             .run(&mut commit, |commit| commit.load(key.clone()))
-            .await?;
+            .await
+            .map_err(|error| *error)?;
         let ended = end == End::Destroyed;
         if ended {
             tracing::info!(target: "anysession", session = %key.short(), "destroyed: revoked");

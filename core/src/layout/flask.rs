@@ -46,7 +46,7 @@ pub(super) fn new_data(format: Format, permanent: bool) -> Payload {
 /// Who is signed in, and for how long, is no data.
 pub(super) fn cleared(data: &Payload) -> Payload {
     let kept = [PERMANENT, USER, FRESH, LOGIN_ID].into_iter();
-    let kept = kept.filter_map(|key| Some(Pair::new(key, &data.find(key)?)));
+    let kept = kept.filter_map(|key| Some(Pair::new(key, data.find(key)?)));
     with(&Payload::empty(), kept)
 }
 
@@ -199,7 +199,7 @@ fn user_of(format: Format, data: &Payload) -> Option<String> {
 }
 
 fn read<T: serde::de::DeserializeOwned>(format: Format, data: &Payload, key: &str) -> Option<T> {
-    value::decode(format, key, &data.find(key)?).ok()
+    value::decode(format, key, data.find(key)?).ok()
 }
 
 fn pair<T: Serialize + ?Sized>(format: Format, key: &str, value: &T) -> Pair {

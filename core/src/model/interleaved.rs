@@ -16,7 +16,7 @@ use crate::commit::{Clause, Commit, End, Reply, Step, Task};
 use crate::id::StoreKey;
 use crate::layout::Layout;
 use crate::lifecycle::{Outcome, Plan, Wish, plan};
-use crate::payload::Payload;
+use crate::payload::{EMPTY, Payload};
 use crate::record::{Found, Record};
 use crate::store::{Expect, Write};
 
@@ -130,7 +130,7 @@ fn wish_for(wish: &mut Wish, deed: &Deed, found: &Found) {
             let more = *more;
             let update: Update =
                 Arc::new(move |old| Ok(Some(vec![old.map_or(0, |old| old[0]) + more])));
-            let value = update(view(wish, found, key).as_deref()).unwrap();
+            let value = update(view(wish, found, key)).unwrap();
             wish.changes.update(key, value.as_deref(), update);
         }
         Deed::Clear => wish.changes.clear(),
@@ -140,9 +140,8 @@ fn wish_for(wish: &mut Wish, deed: &Deed, found: &Found) {
     }
 }
 
-fn view(wish: &Wish, found: &Found, key: &str) -> Option<bytes::Bytes> {
-    let empty = Payload::empty();
-    let base = wish.base(found).map_or(&empty, |record| &record.data);
+fn view<'a>(wish: &'a Wish, found: &'a Found, key: &str) -> Option<&'a [u8]> {
+    let base = wish.base(found).map_or(&EMPTY, |record| &record.data);
     wish.changes.view(base, key)
 }
 

@@ -15,7 +15,7 @@ pub(super) fn append(wish: &mut Wish, found: &Found, op: u8) {
     let update: Update = Arc::new(move |old| Ok(Some(appended(old, op))));
     let empty = Payload::empty();
     let base = wish.base(found).map_or(&empty, |record| &record.data);
-    let value = update(wish.changes.view(base, LOG).as_deref()).unwrap();
+    let value = update(wish.changes.view(base, LOG)).unwrap();
     wish.changes.update(LOG, value.as_deref(), update);
 }
 

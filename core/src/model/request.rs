@@ -1,4 +1,4 @@
-//! A request: what `Slot` and `Visit::commit` do, one verb at a time.
+//! A request: what `Slot` and `Turn::commit` do, one verb at a time.
 
 mod commits;
 mod handler;

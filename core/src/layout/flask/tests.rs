@@ -253,7 +253,7 @@ fn values_that_json_does_not_know_are_read_through_types() {
     let find = |name: &str| {
         let (_, bytes, _) = SESSIONS.iter().find(|(value, ..)| *value == name).unwrap();
         let record = decoded(Format::MessagePack, unhex(bytes)).unwrap();
-        record.data.find("v").unwrap()
+        record.data.find("v").unwrap().to_vec()
     };
     let point: Point = value::decode(Format::MessagePack, "v", &find("dataclass")).unwrap();
     assert_eq!((point.x, point.y.as_str()), (1, "y"));

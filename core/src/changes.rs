@@ -104,6 +104,12 @@ impl Changes {
         last.map(Op::key_text)
     }
 
+    /// The keys of a session that had none before.
+    pub(crate) fn keys_on_nothing(&self) -> impl Iterator<Item = &str> {
+        let kept = |op: &&Op| op.present && !op.superseded;
+        self.ops.iter().filter(kept).map(Op::key_text)
+    }
+
     /// Drops all data, and what this request did to it before.
     pub(crate) fn clear(&mut self) {
         self.clear = true;

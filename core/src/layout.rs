@@ -102,17 +102,20 @@ impl Layout {
         }
     }
 
-    /// Whether a session of this data needs no place in the store.
-    pub(crate) fn is_nothing(self, data: &Payload) -> bool {
+    /// Whether a session that has only these keys needs no place in the store.
+    pub(crate) fn is_nothing<'k>(self, mut keys: impl Iterator<Item = &'k str>) -> bool {
         match self {
-            Layout::Native => data.is_empty(),
-            Layout::Flask(_) => flask::is_nothing(data),
+            Layout::Native => keys.next().is_none(),
+            Layout::Flask(_) => keys.all(|key| key == flask::PERMANENT),
         }
     }
 
-    /// Whether a session that has become [nothing](Self::is_nothing) ends.
-    pub(crate) fn ends_when_nothing(self) -> bool {
-        matches!(self, Layout::Flask(_))
+    /// Whether a session whose data has become this ends.
+    pub(crate) fn ends_with(self, data: &Payload) -> bool {
+        match self {
+            Layout::Native => false,
+            Layout::Flask(_) => flask::is_nothing(data),
+        }
     }
 
     /// Encodes a record around its data, in the buffer that the data lies in already; the record gets the data

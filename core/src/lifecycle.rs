@@ -6,7 +6,6 @@ use std::time::Duration;
 use crate::changes::Changes;
 use crate::clock::Timestamp;
 use crate::layout::Layout;
-use crate::payload::Payload;
 use crate::record::{Absence, Found, Live, Record};
 
 /// How long a request that arrives with a replaced id gets no cookie: its browser is about to learn the new one.
@@ -204,9 +203,7 @@ impl Wish {
 
     /// Whether there would be something to store in a session that does not exist yet.
     fn begins_a_session(&self, layout: Layout) -> bool {
-        matches!(self.fate, Fate::LogIn(_))
-            || (self.changes.touches_data()
-                && !layout.is_nothing(&self.changes.applied(&Payload::empty())))
+        matches!(self.fate, Fate::LogIn(_)) || !layout.is_nothing(self.changes.keys_on_nothing())
     }
 }
 

@@ -70,10 +70,6 @@ impl Payload {
         map_header(self.as_bytes()).map_or(0, |(count, _)| count as usize)
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// The encoded value of a key.
     pub(crate) fn find(&self, key: &str) -> Option<&[u8]> {
         let bytes = self.as_bytes();

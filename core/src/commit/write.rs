@@ -62,7 +62,7 @@ impl Commit<'_> {
             ..
         } = target;
         let entry = layout.seal(key, record, data, *deadline, self.watched);
-        if layout.ends_when_nothing() && layout.is_nothing(&record.data) {
+        if layout.ends_with(&record.data) {
             self.awaiting = Awaiting::Destroy;
             return Ok(Step::Delete(key.clone(), target.version.clone()));
         }

@@ -18,7 +18,7 @@ use crate::record::{Record, Tombstone};
 use crate::store::Entry;
 use crate::value;
 
-const PERMANENT: &str = "_permanent";
+pub(super) const PERMANENT: &str = "_permanent";
 const USER: &str = "_user_id";
 const FRESH: &str = "_fresh";
 const LOGIN_ID: &str = "_id";

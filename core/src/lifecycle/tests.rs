@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::id::StoreKey;
+use crate::payload::Payload;
 use crate::record::{Absence, Tombstone};
 use crate::store::Version;
 

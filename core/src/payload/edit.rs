@@ -112,7 +112,7 @@ impl<'a> Splice<'a> {
     }
 }
 
-/// So many splices are looked for one by one, without a table.
+/// So many splices, or in a map of so many pairs, are looked for one by one, without a table.
 const FEW: usize = 4;
 
 /// The splices that make these edits, in the order of their places.
@@ -125,7 +125,8 @@ fn splices<'a>(map: &[u8], edits: impl Iterator<Item = Edit<'a>>) -> SmallVec<[S
             pair: pair.unwrap_or_default(),
         })
         .collect();
-    let table: Option<HashMap<_, usize>> = match splices.len() {
+    let pairs = map_header(map).map_or(0, |(count, _)| count as usize);
+    let table: Option<HashMap<_, usize>> = match splices.len().min(pairs) {
         ..=FEW => None,
         _ => Some(splices.iter().map(|splice| splice.key).zip(0..).collect()),
     };

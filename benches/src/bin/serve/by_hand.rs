@@ -1,5 +1,6 @@
-//! What one would write without a library: the id in the cookie is the key, and the record goes back with one byte changed.
+//! What one would write without a library: the id in the cookie is the key, and the record is a map of strings in JSON.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
@@ -10,11 +11,9 @@ use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
-use crate::runtime;
+use crate::{KEYS, another, runtime};
 
-/// As long as a session of ten short strings.
-const PAYLOAD: [u8; 150] = [7; 150];
-
+type Session = BTreeMap<String, String>;
 type Shared = State<Arc<dyn Client>>;
 
 pub fn serve(url: &str) -> io::Result<()> {
@@ -31,15 +30,21 @@ pub fn serve(url: &str) -> io::Result<()> {
 }
 
 async fn read(State(client): Shared, headers: HeaderMap) -> &'static str {
-    client.read(&key(&headers)).await;
+    let record = client.read(&key(&headers)).await;
+    let session: Session = serde_json::from_slice(&record.payload).expect("it was written here");
+    assert!(session.contains_key("key3"), "a new session holds it");
     "ok"
 }
 
 async fn write(State(client): Shared, headers: HeaderMap) -> &'static str {
     let key = key(&headers);
-    let mut record = client.read(&key).await;
-    record.payload[0] ^= 1;
-    client.write(&key, record.version, &record.payload).await;
+    let record = client.read(&key).await;
+    let mut session: Session =
+        serde_json::from_slice(&record.payload).expect("it was written here");
+    let value = another(session.remove("key3"));
+    session.insert("key3".to_owned(), value);
+    let payload = serde_json::to_vec(&session).expect("it is a map of strings");
+    client.write(&key, record.version, &payload).await;
     "ok"
 }
 
@@ -50,7 +55,11 @@ async fn new(State(client): Shared) -> Response {
         reason = "this is what one writes without the library"
     )]
     getrandom::fill(&mut key).expect("the system has some");
-    client.create(&key, &PAYLOAD).await;
+    let session: Session = (0..KEYS)
+        .map(|n| (format!("key{n}"), format!("value{n}")))
+        .collect();
+    let payload = serde_json::to_vec(&session).expect("it is a map of strings");
+    client.create(&key, &payload).await;
     let digits: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
     let cookie = format!("id={digits}; HttpOnly; SameSite=Lax; Path=/");
     ([(header::SET_COOKIE, cookie)], "ok").into_response()

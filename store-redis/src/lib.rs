@@ -51,6 +51,9 @@
 //! looks through keys (`KEYS`, `SCAN`), listens to events or asks for the server's time, so other things may be in the same
 //! database.
 //!
+//! A store keeps one connection for each tokio runtime that uses it, and all tasks of that runtime share it: one in all under axum,
+//! Poem and Rocket, one a worker under actix-web, whose workers have runtimes of their own.
+//!
 //! # What it promises
 //!
 //! - **One round trip a verb.** Reading is a `GET`, creating a `SET` with `NX`; replacing, touching and deleting are one script

@@ -1,16 +1,19 @@
 //! A connection that is made anew when it breaks, for as long as anybody asks.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use redis::aio::{ConnectionLike as _, MultiplexedConnection};
 use redis::{AsyncConnectionConfig, Client, Cmd, Pipeline, RedisError, RedisResult, Value};
+use tokio::runtime::{Handle, Id};
 use tokio::sync::watch;
 
 use crate::error::{Failure, Secrets, is_demoted};
 use crate::sentinel::Sentinels;
 
-/// One connection to one server, which many tasks use at once.
+/// A connection to one server, which many tasks use at once: one for each runtime that asks, which drives it. Where every
+/// thread has a runtime of its own, as in actix-web, no command has to wait for another thread then, and a runtime that
+/// ends takes nobody else's connection with it.
 ///
 /// What distinguishes it from the client's own managed connection: an answer that does not come replaces the connection
 /// too, and so does a server that became a replica; whoever comes while the server is away waits for one attempt at most;
@@ -23,7 +26,7 @@ struct Shared {
     config: AsyncConnectionConfig,
     connect_timeout: Duration,
     secrets: Secrets,
-    current: Mutex<Current>,
+    lines: Mutex<Lines>,
 }
 
 /// Where a connection comes from.
@@ -32,11 +35,49 @@ pub(crate) enum Source {
     Sentinels(Sentinels),
 }
 
-/// The newest attempt to connect. It is nothing as long as nobody asked.
+/// The newest attempt of each runtime to connect. There is none as long as nobody asked.
 #[derive(Default)]
-struct Current {
+struct Lines {
+    last_number: u64,
+    lines: Vec<Line>,
+}
+
+struct Line {
+    runtime: Id,
     number: u64,
-    attempt: Option<watch::Receiver<Attempt>>,
+    attempt: watch::Receiver<Attempt>,
+}
+
+impl Lines {
+    /// Instead of the one that the runtime had.
+    fn add(&mut self, runtime: Id, attempt: watch::Receiver<Attempt>) -> u64 {
+        self.last_number += 1;
+        self.lines.retain(|line| line.runtime != runtime);
+        self.lines.push(Line {
+            runtime,
+            number: self.last_number,
+            attempt,
+        });
+        self.last_number
+    }
+
+    fn hang_up(&mut self, number: u64) {
+        self.lines.retain(|line| line.number != number);
+    }
+}
+
+/// Hangs a line up with the runtime that drives it.
+struct UntilRuntimeEnds {
+    number: u64,
+    shared: Weak<Shared>,
+}
+
+impl Drop for UntilRuntimeEnds {
+    fn drop(&mut self) {
+        if let Some(shared) = self.shared.upgrade() {
+            shared.lines().hang_up(self.number);
+        }
+    }
 }
 
 /// `None` while it is under way.
@@ -74,7 +115,7 @@ impl Reconnecting {
             config,
             connect_timeout,
             secrets,
-            current: Mutex::default(),
+            lines: Mutex::default(),
         }))
     }
 
@@ -113,32 +154,28 @@ impl Reconnecting {
         if answers.is_ok_and(|answers| !answers.iter().any(is_demoted)) {
             return;
         }
-        let mut current = self.current();
-        if current.number == number {
-            current.attempt = None;
-        }
+        self.0.lines().hang_up(number);
     }
 
     async fn connection(&self) -> Result<(u64, MultiplexedConnection), Failure> {
-        let (number, attempt) = {
-            let mut current = self.current();
-            match current
-                .attempt
-                .as_ref()
-                .map(|attempt| (attempt, attempt.borrow().clone()))
-            {
-                Some((_, Some(Ok(connection)))) => return Ok((current.number, connection)),
-                Some((attempt, None)) if attempt.has_changed().is_ok() => {
-                    (current.number, attempt.clone())
-                }
-                // Nobody asked yet, or the last attempt failed, or its runtime has shut down.
-                _ => {
-                    current.number += 1;
-                    let attempt = current.attempt.insert(self.begin()).clone();
-                    (current.number, attempt)
+        let runtime = Handle::try_current().map_err(|_| Failure::NoRuntime)?.id();
+        let (number, attempt, begun) = {
+            let mut lines = self.0.lines();
+            let line = lines.lines.iter().find(|line| line.runtime == runtime);
+            match line.map(|line| (line, line.attempt.borrow().clone())) {
+                Some((line, Some(Ok(connection)))) => return Ok((line.number, connection)),
+                Some((line, None)) => (line.number, line.attempt.clone(), None),
+                // Nobody asked yet, or the last attempt failed.
+                None | Some((_, Some(Err(_)))) => {
+                    let (result, attempt) = watch::channel(None);
+                    let number = lines.add(runtime, attempt.clone());
+                    (number, attempt, Some(result))
                 }
             }
         };
+        if let Some(result) = begun {
+            self.begin(number, result);
+        }
         // In a box: every command would carry its room.
         Box::pin(self.outcome_of(number, attempt)).await
     }
@@ -152,30 +189,36 @@ impl Reconnecting {
         match connected.as_deref() {
             Ok(Some(Ok(connection))) => Ok((number, connection.clone())),
             Ok(Some(Err(failure))) => Err(failure.clone()),
-            // The runtime that ran it has shut down.
+            // The runtime is shutting down.
             Ok(None) | Err(_) => Err(Failure::NotConnected {
                 within: self.0.connect_timeout,
             }),
         }
     }
 
-    /// Connects in a task of its own, so that nobody who stops waiting stops it for the others.
-    fn begin(&self) -> watch::Receiver<Attempt> {
-        let (result, attempt) = watch::channel(None);
+    /// Connects in a task of its own, so that nobody who stops waiting stops it for the others. Not under the lock: a
+    /// runtime that is shutting down drops the task at once, which takes the lock.
+    fn begin(&self, number: u64, result: watch::Sender<Attempt>) {
         let this = self.clone();
+        let until_runtime_ends = UntilRuntimeEnds {
+            number,
+            shared: Arc::downgrade(&self.0),
+        };
         tokio::spawn(async move {
+            let _until_runtime_ends = until_runtime_ends;
             let within = this.0.connect_timeout;
             let connected = match tokio::time::timeout(within, this.open()).await {
                 Ok(Ok(connection)) => Ok(connection),
                 Ok(Err(error)) => Err(Failure::connecting(&error, &this.0.secrets)),
                 Err(_) => Err(Failure::NotConnected { within }),
             };
+            drop(this);
             if let Err(failure) = &connected {
                 tracing::debug!(error = %failure, "no connection to Redis");
             }
             result.send_replace(Some(connected));
+            result.closed().await;
         });
-        attempt
     }
 
     async fn open(&self) -> RedisResult<MultiplexedConnection> {
@@ -191,11 +234,44 @@ impl Reconnecting {
             .get_multiplexed_async_connection_with_config(&self.0.config)
             .await
     }
+}
 
-    fn current(&self) -> std::sync::MutexGuard<'_, Current> {
-        self.0
-            .current
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+impl Shared {
+    fn lines(&self) -> MutexGuard<'_, Lines> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_runtime_that_ends_leaves_no_line() {
+        let mute = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("redis://{}", mute.local_addr().unwrap());
+        let source = Source::Server(Client::open(address).unwrap());
+        let long = Duration::from_secs(60);
+        let patience = Patience {
+            connect: long,
+            answer: long,
+        };
+        let connection = Reconnecting::new(source, patience);
+        let lines = || connection.0.lines().lines.len();
+
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            tokio::select! {
+                biased;
+                _ = connection.connect() => panic!("nobody answers"),
+                () = tokio::task::yield_now() => {}
+            }
+        });
+        assert_eq!(lines(), 1);
+        drop(runtime);
+        assert_eq!(lines(), 0);
     }
 }

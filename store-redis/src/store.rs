@@ -92,8 +92,8 @@ impl RedisStore {
         Work: Future<Output = Result<T, Failure>>,
     {
         let done = match &self.0.link {
-            Link::Server(_) if is_in_runtime() => work.await,
-            _ => self.within_patience(work).await,
+            Link::Server(_) => work.await,
+            Link::Manager(_) | Link::Cluster(_) => self.within_patience(work).await,
         };
         done.map_err(|failure| failure.during(operation))
     }

@@ -35,6 +35,7 @@ fn main() -> std::process::ExitCode {
             a_client_of_the_application_will_do,
             a_managed_connection_of_the_application_will_do,
             a_cluster_of_the_application_will_do,
+            each_runtime_has_a_connection_that_ends_with_it,
             an_option_that_is_wrong_is_refused,
             a_server_that_is_not_there_is_an_error_in_time,
             a_certificate_of_an_unknown_ca_is_refused,

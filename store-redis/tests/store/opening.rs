@@ -8,7 +8,7 @@ use anysession_redis::{DRIVER, Durability, RedisOptions, RedisStore};
 use anysession_testkit::servers::{Conduct, Proxy, Redis, RedisCluster, free_port};
 use tokio::time::Instant;
 
-use crate::common::{chain, create, delete, load, of_user};
+use crate::common::{chain, create, delete, load, of_user, open};
 
 pub(crate) async fn a_client_of_the_application_will_do() {
     let server = Redis::setup().start().unwrap();
@@ -46,6 +46,46 @@ pub(crate) async fn a_cluster_of_the_application_will_do() {
         .unwrap();
     for _ in 0..20 {
         works(&store).await;
+    }
+}
+
+/// As in actix-web, where each worker has a runtime of its own: nobody waits for another's thread, or goes down with it.
+pub(crate) async fn each_runtime_has_a_connection_that_ends_with_it() {
+    let server = Redis::setup().start().unwrap();
+    let connections = || {
+        let clients = server.command(&["CLIENT", "LIST"]).unwrap();
+        clients.lines().filter(|line| !line.is_empty()).count()
+    };
+    let store = open(&server.url()).await;
+    works(&*store).await;
+    let before = connections();
+
+    let worker = {
+        let store = store.clone();
+        let (ready, is_ready) = tokio::sync::oneshot::channel();
+        let (leave, left) = tokio::sync::oneshot::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            let mut runtime = tokio::runtime::Builder::new_current_thread();
+            runtime.enable_all().build().unwrap().block_on(async {
+                works(&*store).await;
+                works(&*store).await;
+                ready.send(()).unwrap();
+                left.await.unwrap();
+            });
+        });
+        is_ready.await.unwrap();
+        (thread, leave)
+    };
+    assert_eq!(connections(), before + 1);
+
+    let (thread, leave) = worker;
+    leave.send(()).unwrap();
+    thread.join().unwrap();
+    works(&*store).await;
+    let give_up = Instant::now() + Duration::from_secs(5);
+    while connections() > before {
+        assert!(Instant::now() < give_up, "its connection was left open");
+        tokio::task::yield_now().await;
     }
 }
 
@@ -135,7 +175,7 @@ pub(crate) async fn a_verb_outside_of_a_runtime_is_an_error() {
     assert!(error.contains("tokio runtime"), "{error}");
 }
 
-async fn works(store: &RedisStore) {
+async fn works(store: &dyn Store) {
     let (key, version) = create(store, of_user("ada", "x")).await;
     assert_eq!(load(store, &key).await.version, version);
     assert!(store.keys_of_user("ada").await.unwrap().contains(&key));

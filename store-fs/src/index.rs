@@ -6,7 +6,7 @@
 
 use anysession::StoreKey;
 use rustix::fs::FileType;
-use xxhash_rust::xxh3::xxh3_128;
+use twox_hash::XxHash3_128;
 
 use crate::error::Failure;
 use crate::names;
@@ -120,7 +120,7 @@ impl EntryName {
 }
 
 fn digest(user: &str) -> [u8; 16] {
-    xxh3_128(user.as_bytes()).to_be_bytes()
+    XxHash3_128::oneshot(user.as_bytes()).to_be_bytes()
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use rustix::fs::{self, FlockOperation, OFlags};
 use rustix::io::{Errno, retry_on_intr};
-use xxhash_rust::xxh3::xxh3_64;
+use twox_hash::XxHash3_64;
 
 use crate::error::Failure;
 use crate::folder::Folder;
@@ -170,7 +170,7 @@ impl Lock<'_> {
         let read = retry_on_intr(|| rustix::io::pread(&self.fd, &mut bytes, 0))
             .map_err(|errno| Failure::io("read", &self.path, errno))?;
         let (floor, sum) = bytes.split_at(8);
-        let whole = read == bytes.len() && xxh3_64(floor).to_le_bytes() == sum;
+        let whole = read == bytes.len() && XxHash3_64::oneshot(floor).to_le_bytes() == sum;
         let floor = floor.first_chunk().map(|chunk| u64::from_le_bytes(*chunk));
         Ok(floor.filter(|_| whole).unwrap_or_default())
     }
@@ -189,7 +189,7 @@ impl Lock<'_> {
 
     fn set_floor(&self, version: u64) -> Result<(), Failure> {
         let floor = version.to_le_bytes();
-        let bytes = [floor, xxh3_64(&floor).to_le_bytes()].concat();
+        let bytes = [floor, XxHash3_64::oneshot(&floor).to_le_bytes()].concat();
         match retry_on_intr(|| rustix::io::pwrite(&self.fd, &bytes, 0)) {
             Ok(written) if written == bytes.len() => Ok(()),
             Ok(_) => Err(Failure::io("write", &self.path, Errno::NOSPC)),

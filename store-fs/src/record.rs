@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use anysession::{Entry, StoreKey, Timestamp};
 use bytes::Bytes;
-use xxhash_rust::xxh3::xxh3_64;
+use twox_hash::XxHash3_64;
 
 pub(crate) const HEADER: usize = 88;
 /// Far beyond what the core lets through; a bound on what a planted file can make this process allocate.
@@ -93,9 +93,9 @@ pub(crate) fn encode(key: &StoreKey, version: u64, entry: &Entry) -> Result<Vec<
     bytes.resize(HEADER, 0);
     bytes.extend_from_slice(user);
     bytes.extend_from_slice(&entry.payload);
-    let body_sum = xxh3_64(&bytes[HEADER..]);
+    let body_sum = XxHash3_64::oneshot(&bytes[HEADER..]);
     bytes[72..80].copy_from_slice(&body_sum.to_le_bytes());
-    let header_sum = xxh3_64(&bytes[..80]);
+    let header_sum = XxHash3_64::oneshot(&bytes[..80]);
     bytes[80..88].copy_from_slice(&header_sum.to_le_bytes());
     Ok(bytes)
 }
@@ -116,7 +116,7 @@ pub(crate) fn decode(key: &StoreKey, bytes: Vec<u8>) -> Found {
     else {
         return corrupt("its length is not what its header says");
     };
-    if xxh3_64(body) != header.body_sum {
+    if XxHash3_64::oneshot(body) != header.body_sum {
         return corrupt("its checksum does not match");
     }
     let user_len = header.user_len.unwrap_or_default();
@@ -163,7 +163,7 @@ pub(crate) fn decode_header(key: &StoreKey, bytes: &[u8]) -> Result<Header, Foun
     else {
         return corrupt("it ends inside its header");
     };
-    if xxh3_64(&bytes[..80]) != sum {
+    if XxHash3_64::oneshot(&bytes[..80]) != sum {
         return corrupt("the checksum of its header does not match");
     }
     if &bytes[16..48] != key.as_bytes() {

@@ -13,7 +13,7 @@
 
 use std::time::Duration;
 
-use xxhash_rust::xxh3::xxh3_64;
+use twox_hash::XxHash3_64;
 
 use super::{Decoded, Unreadable};
 use crate::clock::Timestamp;
@@ -196,12 +196,12 @@ fn write_checksum(frame: &mut [u8], key: &StoreKey, user: Option<&str>) {
 
 /// It guards against damage and against a record that lies under a key that is not its own; it is no signature.
 fn checksum(bytes: &[u8], key: &StoreKey, user: Option<&str>) -> [u8; 8] {
-    let mut sum = xxh3_64(&bytes[CHECKED..]) ^ u64::from(bytes[3]);
+    let mut sum = XxHash3_64::oneshot(&bytes[CHECKED..]) ^ u64::from(bytes[3]);
     // A key is a digest already.
     let key = key.digest().first_chunk();
     sum ^= key.map_or(0, |start| u64::from_le_bytes(*start));
     if let Some(user) = user {
-        sum = sum.rotate_left(1) ^ xxh3_64(user.as_bytes());
+        sum = sum.rotate_left(1) ^ XxHash3_64::oneshot(user.as_bytes());
     }
     sum.to_le_bytes()
 }

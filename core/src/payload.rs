@@ -73,7 +73,7 @@ impl Payload {
     /// The encoded value of a key.
     pub(crate) fn find(&self, key: &str) -> Option<&[u8]> {
         let bytes = self.as_bytes();
-        let pair = Pairs::of(bytes).find(|pair| pair.is(key.as_bytes(), bytes))?;
+        let pair = walk::find(bytes, key.as_bytes())?;
         Some(&bytes[pair.value])
     }
 

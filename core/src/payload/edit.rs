@@ -6,7 +6,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use super::walk::{Pairs, map_header};
+use super::walk::{self, Pairs, map_header};
 use super::{FRAME_ROOM, Payload};
 
 /// What became of one key: its pair as it is to be stored, or `None` if it was removed.
@@ -103,7 +103,7 @@ impl<'a> Splice<'a> {
     /// Where one edit is to be made.
     fn of(Edit { key, pair }: Edit<'a>, map: &[u8]) -> Self {
         let end = map.len()..map.len();
-        let place = Pairs::of(map).find(|pair| pair.is(key, map));
+        let place = walk::find(map, key);
         Splice {
             key,
             place: place.map_or(end, |pair| pair.start..pair.value.end),

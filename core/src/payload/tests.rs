@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
+use super::walk::{self, PairAt};
 use super::*;
 
 fn pair(key: &str, value: &[u8]) -> Vec<u8> {
@@ -22,7 +23,7 @@ fn set<'a>(key: &'a str, pair: &'a [u8]) -> Edit<'a> {
     }
 }
 
-fn encoded<T: serde::Serialize>(value: &T) -> Vec<u8> {
+fn encoded<T: serde::Serialize + ?Sized>(value: &T) -> Vec<u8> {
     rmp_serde::to_vec_named(value).unwrap()
 }
 
@@ -143,6 +144,39 @@ proptest! {
         prop_assert_eq!(decoded(&edited), expected.clone());
         for (key, value) in expected {
             prop_assert_eq!(edited.find(&key).unwrap(), encoded(&value));
+        }
+    }
+
+    /// Runs of pairs that are alike, and what interrupts them; whole, cut off and damaged.
+    #[test]
+    fn a_key_is_found_in_a_large_map_where_a_walk_would_find_it(
+        runs in prop::collection::vec(("[a-c]{0,2}", 0..5_usize, 1..60_u32), 0..6),
+        cut in any::<prop::sample::Index>(),
+        damage in prop::option::of((any::<prop::sample::Index>(), any::<u8>())),
+        wanted in "[a-c]{0,2}[0-5][0-9]",
+    ) {
+        let long = "x".repeat(40);
+        let values = [vec![7], encoded(&70_000_u32), encoded("short"), encoded(long.as_str()), vec![0x91, 0xc0]];
+        let pairs: Vec<_> = runs
+            .iter()
+            .flat_map(|(prefix, value, count)| {
+                let value = &values[*value];
+                (0..*count).map(move |n| pair(&format!("{prefix}{n:02}"), value))
+            })
+            .collect();
+        let [high, low] = (pairs.len() as u16).to_be_bytes();
+        let mut map = [vec![0xde, high, low], pairs.concat()].concat();
+        if let Some((at, byte)) = damage {
+            let at = at.index(map.len());
+            map[at] = byte;
+        }
+        let place = |pair: PairAt| (pair.start, pair.value);
+        for map in [&map[..], &map[..cut.index(map.len())]] {
+            let walked = Pairs::of(map).find(|pair| pair.is(wanted.as_bytes(), map));
+            prop_assert_eq!(
+                walk::find(map, wanted.as_bytes()).map(place),
+                walked.map(place)
+            );
         }
     }
 

@@ -289,11 +289,6 @@ impl<'p> Commit<'p> {
         std::mem::take(&mut self.found)
     }
 
-    /// Whether anybody can look at the session afterwards.
-    pub(crate) fn is_watched(&self) -> bool {
-        self.watched
-    }
-
     /// The session to work on.
     pub(crate) fn target(&self) -> Option<&Live> {
         match &self.found {

@@ -184,8 +184,9 @@ impl Turn<'_> {
         let changes = &commit.wish.changes;
         let policy = &self.shared().policy;
         let settled = settle(done, commit.found(), changes, policy, now);
+        let watched = self.watched().is_some();
         self.with(|state| {
-            if commit.is_watched() {
+            if watched {
                 state.found = commit.take_found();
             }
             // What was wished meanwhile was computed on a record that is older now.

@@ -51,8 +51,9 @@
 //! looks through keys (`KEYS`, `SCAN`), listens to events or asks for the server's time, so other things may be in the same
 //! database.
 //!
-//! A store keeps one connection for each tokio runtime that uses it, and all tasks of that runtime share it: one in all under axum,
-//! Poem and Rocket, one a worker under actix-web, whose workers have runtimes of their own.
+//! To a server, or to the master behind Sentinels, a store keeps one connection for each tokio runtime that uses it, which all
+//! tasks of that runtime share: one in all under axum, Poem and Rocket, one a worker under actix-web, whose workers have
+//! runtimes of their own. With `replicated` there is a second one, for writes that wait.
 //!
 //! # What it promises
 //!

@@ -10,17 +10,22 @@ pub(super) struct PairAt {
 }
 
 impl PairAt {
-    /// Whether this is the pair of that key. Keys are often alike but for their ends, so the ends are compared first.
+    /// Whether this is the pair of that key.
     #[inline]
     pub(super) fn is(&self, key: &[u8], bytes: &[u8]) -> bool {
-        let own = self.key(bytes);
-        own.is_some_and(|own| own.len() == key.len() && own.last() == key.last() && own == key)
+        self.key(bytes).is_some_and(|own| is_same(own, key))
     }
 
     /// The key's text, `None` if it is not a text.
     pub(super) fn key<'a>(&self, bytes: &'a [u8]) -> Option<&'a [u8]> {
         self.key.clone().map(|range| &bytes[range])
     }
+}
+
+/// Keys are often alike but for their ends, so the ends are compared first.
+#[inline]
+fn is_same(own: &[u8], key: &[u8]) -> bool {
+    own.len() == key.len() && own.last() == key.last() && own == key
 }
 
 /// The pairs of a map, one after the other.
@@ -53,11 +58,9 @@ impl Iterator for Pairs<'_> {
             Some(key) => key.end,
             None => skip(self.bytes, start)?,
         };
-        self.at = match *self.bytes.get(value)? {
-            // Small numbers and short texts, which most values are.
-            0x00..=0x7f | 0xe0..=0xff | 0xc0 | 0xc2 | 0xc3 => value + 1,
-            marker @ 0xa0..=0xbf => value + 1 + usize::from(marker & 0x1f),
-            _ => skip(self.bytes, value)?,
+        self.at = match short(*self.bytes.get(value)?) {
+            Some(len) => value + len,
+            None => skip(self.bytes, value)?,
         };
         (self.at <= self.bytes.len()).then_some(PairAt {
             start,
@@ -104,7 +107,7 @@ impl Pairs<'_> {
                 return;
             };
             let own = &pair[1..shape.key_end];
-            if own.len() == key.len() && own.last() == key.last() && own == key {
+            if is_same(own, key) {
                 return;
             }
             self.at += shape.len;
@@ -128,22 +131,14 @@ impl Shape {
     #[inline(never)]
     fn at(bytes: &[u8], at: usize) -> Option<Self> {
         let bytes = bytes.get(at..)?;
-        let key = *bytes.first()?;
-        let key_end = match key {
-            0xa0..=0xbf => 1 + usize::from(key & 0x1f),
-            _ => return None,
-        };
+        let key = *bytes.first().filter(|marker| is_short_text(**marker))?;
+        let key_end = short(key)?;
         let value = *bytes.get(key_end)?;
-        let value_len = match value {
-            0x00..=0x7f | 0xe0..=0xff | 0xc0 | 0xc2 | 0xc3 => 1,
-            0xa0..=0xbf => 1 + usize::from(value & 0x1f),
-            _ => return None,
-        };
         Some(Shape {
             key,
             value,
             key_end,
-            len: key_end + value_len,
+            len: key_end + short(value)?,
         })
     }
 
@@ -184,6 +179,21 @@ pub(super) fn text(bytes: &[u8], at: usize) -> Option<Range<usize>> {
     let start = at + header;
     let end = start.checked_add(len as usize)?;
     (end <= bytes.len()).then_some(start..end)
+}
+
+/// How long a value is whose marker tells it: small numbers and short texts, which most are.
+#[inline]
+fn short(marker: u8) -> Option<usize> {
+    match marker {
+        0x00..=0x7f | 0xe0..=0xff | 0xc0 | 0xc2 | 0xc3 => Some(1),
+        _ if is_short_text(marker) => Some(1 + usize::from(marker & 0x1f)),
+        _ => None,
+    }
+}
+
+#[inline]
+fn is_short_text(marker: u8) -> bool {
+    matches!(marker, 0xa0..=0xbf)
 }
 
 /// The end of the value that begins at `at`. It does not recurse: a value may be nested as deep as it likes.

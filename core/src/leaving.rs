@@ -25,15 +25,17 @@ pub(crate) struct Leaving {
 }
 
 impl Shared {
-    /// What there is under a key of ours that nothing was found under, once the session of this id has been moved there.
-    pub(crate) async fn moved(
+    /// What there is under a key of ours; if that is nothing, once the session of this id has been moved there.
+    pub(crate) async fn load_or_move(
         &self,
         id: &SessionId,
         key: &StoreKey,
         now: Timestamp,
     ) -> Result<Option<Stored>, Error> {
-        let Some(Leaving { store, format }) = &self.leaving else {
-            return Ok(None);
+        let found = self.load(key).await?;
+        let Some(Leaving { store, format }) = self.leaving.as_ref().filter(|_| found.is_none())
+        else {
+            return Ok(found);
         };
         let layout = Layout::Flask(*format);
         let old = layout.store_key(id);

@@ -166,20 +166,20 @@ impl Shared {
                     let id = SessionId::generate(&*self.random);
                     Reply::NewId(id.map_err(Error::from)?)
                 }
-                Ok(Step::Load(key)) => {
-                    let stored = self.load(&key).await;
+                Ok(Step::Load(ref key)) => {
+                    let stored = self.load(key).await;
                     Reply::Loaded(stored.map_err(Error::from)?)
                 }
-                Ok(Step::Put(key, expect, entry)) => {
-                    let write = self.store.put(&key, expect, entry, commit.now()).await;
+                Ok(Step::Put(ref key, expect, entry)) => {
+                    let write = self.store.put(key, expect, entry, commit.now()).await;
                     let write = write.map_err(Error::from)?;
                     if write == Write::Conflict {
                         tracing::debug!(target: "anysession", session = %key.short(), "conflict");
                     }
                     Reply::Put(write)
                 }
-                Ok(Step::Delete(key, version)) => {
-                    let deletion = self.store.delete(&key, &version).await;
+                Ok(Step::Delete(ref key, ref version)) => {
+                    let deletion = self.store.delete(key, version).await;
                     let deletion = deletion.map_err(Error::from)?;
                     if deletion == Deletion::Conflict {
                         tracing::debug!(target: "anysession", session = %key.short(), "conflict");
@@ -187,11 +187,15 @@ impl Shared {
                     Reply::Deleted(deletion)
                 }
                 Err(error) => {
-                    if let Some((key, version)) = commit.leftover() {
-                        // Boxed, so that every commit is not larger for what hardly ever happens.
-                        Box::pin(self.discard(key, version)).await;
+                    let error = Box::new(error);
+                    let leftover = commit.leftover();
+                    // Boxed, so that every commit is not larger for what hardly ever happens.
+                    let discarding =
+                        leftover.map(|(key, version)| Box::pin(self.discard(key, version)));
+                    if let Some(discarding) = discarding {
+                        discarding.await;
                     }
-                    return Err(error.into());
+                    return Err(error);
                 }
             };
             // The first verb went by the time at which it was planned. What comes next may come much later.

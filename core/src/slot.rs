@@ -187,20 +187,20 @@ impl Visit {
         let (mut replaced, mut absent) = (None, None);
         for id in &claim.candidates {
             let key = shared.policy.layout.store_key(id);
-            let mut stored = shared.load(&key).await?;
-            if stored.is_none() && shared.leaving.is_some() {
-                stored = Box::pin(shared.moved(id, &key, now)).await?;
-            }
+            let stored = match shared.leaving {
+                None => shared.load(&key).await?,
+                Some(_) => Box::pin(shared.load_or_move(id, &key, now)).await?,
+            };
             match self.keep_if_alive(id, &key, stored, now) {
                 None | Some(Found::Live(_)) => return Ok(()),
                 Some(Found::Replaced(tombstone)) => {
-                    replaced.get_or_insert((id, tombstone));
+                    replaced.get_or_insert((id, Box::new(tombstone)));
                 }
                 Some(Found::Nothing(absence)) => absent = Some((id, absence)),
             }
         }
         let (id, mut found) = match (replaced, absent) {
-            (Some((id, tombstone)), _) => (Some(id), Found::Replaced(tombstone)),
+            (Some((id, tombstone)), _) => (Some(id), Found::Replaced(*tombstone)),
             (None, Some((id, absence))) => (Some(id), Found::Nothing(absence)),
             (None, None) if claim.malformed => {
                 tracing::debug!(target: "anysession", "malformed id");

@@ -39,7 +39,8 @@ pub struct Claim {
 
 impl Slot {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Slot(Arc::new(Visit {
+        // Not `new`, which would make it elsewhere and then move it into its room: it is large.
+        Slot(Arc::new_cyclic(|_| Visit {
             shared,
             loaded: AtomicBool::new(false),
             state: Mutex::new(State::new()),

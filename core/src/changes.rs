@@ -125,14 +125,14 @@ impl Changes {
     /// Sets a key to its encoded value.
     pub(crate) fn insert(&mut self, key: &str, pair: Pair) {
         self.ops.retain(|op| op.key() != key.as_bytes());
-        self.ops.push(Op::set(key, pair));
+        self.push(Op::set(key, pair));
     }
 
     /// Sets a key to an encoded value, or removes it.
     pub(crate) fn set(&mut self, key: &str, value: Option<&[u8]>) {
         self.ops.retain(|op| op.key() != key.as_bytes());
         if value.is_some() || !self.clear {
-            self.ops.push(Op::new(key, value, None));
+            self.push(Op::new(key, value, None));
         }
     }
 
@@ -144,7 +144,16 @@ impl Changes {
         for op in &mut self.ops {
             op.superseded |= op.key() == key.as_bytes();
         }
-        self.ops.push(Op::new(key, value, Some(update)));
+        self.push(Op::new(key, value, Some(update)));
+    }
+
+    /// Who changes a second key often fills a session: then there is room for several at once.
+    fn push(&mut self, op: Op) {
+        const SEVERAL: usize = 8;
+        if self.ops.len() == 1 {
+            self.ops.reserve_exact(SEVERAL - 1);
+        }
+        self.ops.push(op);
     }
 
     /// Whether the value of a key is settled by this request alone.

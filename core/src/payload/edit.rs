@@ -118,13 +118,13 @@ const FEW: usize = 4;
 /// The splices that make these edits, in the order of their places.
 fn splices<'a>(map: &[u8], edits: impl Iterator<Item = Edit<'a>>) -> SmallVec<[Splice<'a>; FEW]> {
     let end = map.len()..map.len();
-    let mut splices: SmallVec<[_; FEW]> = edits
-        .map(|Edit { key, pair }| Splice {
-            key,
-            place: end.clone(),
-            pair: pair.unwrap_or_default(),
-        })
-        .collect();
+    let mut splices: SmallVec<[_; FEW]> = SmallVec::new();
+    splices.reserve(edits.size_hint().1.unwrap_or_default());
+    splices.extend(edits.map(|Edit { key, pair }| Splice {
+        key,
+        place: end.clone(),
+        pair: pair.unwrap_or_default(),
+    }));
     let pairs = map_header(map).map_or(0, |(count, _)| count as usize);
     let table: Option<HashMap<_, usize>> = match splices.len().min(pairs) {
         ..=FEW => None,

@@ -1,15 +1,13 @@
 //! The middleware: a slot on the request, and the header lines on the response.
 
 use std::borrow::Cow;
-use std::future::{Future, Ready, ready};
-use std::pin::Pin;
+use std::future::{Ready, ready};
 
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
-use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::{Error, HttpMessage, HttpResponse};
-use anysession::{Guard, Outcome, ResponseHeaders, Sessions, Unattended};
+use anysession::{Attended, CloseError, Outcome, Respond, ResponseHeaders, Sessions, Unattended};
 
 use crate::error::status;
 
@@ -27,7 +25,6 @@ impl SessionMiddleware {
 impl<S, B> Transform<S, ServiceRequest> for SessionMiddleware
 where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
-    S::Future: 'static,
     B: MessageBody + 'static,
 {
     type Response = ServiceResponse<EitherBody<B>>;
@@ -54,70 +51,66 @@ pub struct SessionService<S> {
 impl<S, B> Service<ServiceRequest> for SessionService<S>
 where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
-    S::Future: 'static,
     B: MessageBody + 'static,
 {
     type Response = ServiceResponse<EitherBody<B>>;
     type Error = Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Error>>>>;
+    type Future = Attended<S::Future, SessionMiddleware>;
 
     forward_ready!(inner);
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
         let guard = self.sessions.guard(spawn);
         request.extensions_mut().insert(guard.slot());
-        let handling = self.inner.call(request);
-        Box::pin(async move {
-            match handling.await {
-                Ok(response) => {
-                    let closed = Closed::of(guard, response.status()).await;
-                    let mut response = match closed.failed {
-                        None => response.map_into_left_body(),
-                        Some(status) => response
-                            .into_response(HttpResponse::new(status))
-                            .map_into_right_body(),
-                    };
-                    append(response.headers_mut(), closed.headers);
-                    Ok(response)
-                }
-                // Of a middleware further in; a handler's is a response by now. It becomes one outside of this.
-                Err(mut error) => {
-                    let closed = Closed::of(guard, error.error_response().status()).await;
-                    error.add_response_mapper(move |response| {
-                        let mut response = closed.failed.map_or(response, HttpResponse::new);
-                        append(response.headers_mut(), closed.headers.clone());
-                        response
-                    });
-                    Err(error)
-                }
-            }
-        })
+        guard.attend(self.inner.call(request))
     }
 }
 
-/// What becomes of a response whose session was closed.
-struct Closed {
-    /// The status of the empty response that takes its place, if the session could not be stored.
-    failed: Option<StatusCode>,
-    headers: ResponseHeaders,
-}
+impl<B> Respond<Result<ServiceResponse<B>, Error>> for SessionMiddleware {
+    type Output = Result<ServiceResponse<EitherBody<B>>, Error>;
 
-impl Closed {
-    async fn of(guard: Guard, answered: StatusCode) -> Self {
-        match guard.close(Outcome::from_status(answered.as_u16())).await {
-            Ok(headers) => Closed {
-                failed: None,
-                headers,
-            },
+    fn outcome(result: &Result<ServiceResponse<B>, Error>) -> Outcome {
+        let status = match result {
+            Ok(response) => response.status(),
+            // Of a middleware further in; a handler's is a response by now. It becomes one outside of this.
+            Err(error) => error.error_response().status(),
+        };
+        Outcome::from_status(status.as_u16())
+    }
+
+    fn finish(
+        result: Result<ServiceResponse<B>, Error>,
+        closed: Result<ResponseHeaders, CloseError>,
+    ) -> Self::Output {
+        // The status of the empty response that takes its place, if the session could not be stored.
+        let (failed, headers) = match closed {
+            Ok(headers) => (None, headers),
             Err(error) => {
                 tracing::error!(
                     error = &error as &dyn std::error::Error,
                     "a session was not stored"
                 );
-                Closed {
-                    failed: Some(status(error.status())),
-                    headers: error.into_headers(),
-                }
+                (Some(status(error.status())), error.into_headers())
+            }
+        };
+        match result {
+            Ok(response) => {
+                let mut response = match failed {
+                    None => response.map_into_left_body(),
+                    Some(status) => response
+                        .into_response(HttpResponse::new(status))
+                        .map_into_right_body(),
+                };
+                append(response.headers_mut(), headers);
+                Ok(response)
+            }
+            Err(mut error) => {
+                error.add_response_mapper(move |response| {
+                    let mut response = failed.map_or(response, HttpResponse::new);
+                    append(response.headers_mut(), headers.clone());
+                    response
+                });
+                Err(error)
             }
         }
     }

@@ -1,13 +1,10 @@
 //! The tower layer: a slot on the request, and the header lines on the response.
 
 use std::borrow::Cow;
-use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
-use anysession::{Close, CloseError, Guard, Outcome, ResponseHeaders, Sessions, Unattended};
+use anysession::{Attended, CloseError, Outcome, Respond, ResponseHeaders, Sessions, Unattended};
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
-use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -47,7 +44,7 @@ where
 {
     type Response = Response<R>;
     type Error = S::Error;
-    type Future = ResponseFuture<S::Future, Result<Response<R>, S::Error>>;
+    type Future = Attended<S::Future, SessionLayer>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
@@ -56,78 +53,40 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let guard = self.sessions.guard(spawn);
         request.extensions_mut().insert(guard.slot());
-        ResponseFuture {
-            stage: Stage::Handling {
-                future: self.inner.call(request),
-                guard: Some(guard),
-            },
-        }
+        guard.attend(self.inner.call(request))
     }
 }
 
-pin_project! {
-    /// The response of a [`SessionService`].
-    pub struct ResponseFuture<F, T> {
-        #[pin]
-        stage: Stage<F, T>,
-    }
-}
-
-pin_project! {
-    #[project = StageProjection]
-    enum Stage<F, T> {
-        Handling { #[pin] future: F, guard: Option<Guard> },
-        Closing { close: Close, result: Option<T> },
-    }
-}
-
-impl<F, R, E> Future for ResponseFuture<F, Result<Response<R>, E>>
-where
-    F: Future<Output = Result<Response<R>, E>>,
-    R: Default,
-{
+impl<R: Default, E> Respond<Result<Response<R>, E>> for SessionLayer {
     type Output = Result<Response<R>, E>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut stage = self.project().stage;
-        if let StageProjection::Handling { future, guard } = stage.as_mut().project() {
-            let result = ready!(future.poll(cx));
-            let outcome = match &result {
-                Ok(response) => Outcome::from_status(response.status().as_u16()),
-                Err(_) => Outcome::Failed,
-            };
-            // A future is not polled again after it was ready.
-            let Some(guard) = guard.take() else {
-                return Poll::Pending;
-            };
-            let close = guard.close(outcome);
-            let result = Some(result);
-            stage.set(Stage::Closing { close, result });
+    fn outcome(result: &Result<Response<R>, E>) -> Outcome {
+        match result {
+            Ok(response) => Outcome::from_status(response.status().as_u16()),
+            Err(_) => Outcome::Failed,
         }
-        let StageProjection::Closing { close, result } = stage.project() else {
-            return Poll::Pending;
-        };
-        let closed = ready!(Pin::new(close).poll(cx));
-        match result.take() {
-            Some(Ok(response)) => Poll::Ready(Ok(finish(response, closed))),
-            Some(Err(error)) => {
+    }
+
+    fn finish(
+        result: Result<Response<R>, E>,
+        closed: Result<ResponseHeaders, CloseError>,
+    ) -> Result<Response<R>, E> {
+        match result {
+            Ok(response) => Ok(answer(response, closed)),
+            Err(error) => {
                 closed.err().iter().for_each(not_stored);
-                Poll::Ready(Err(error))
+                Err(error)
             }
-            None => Poll::Pending,
         }
     }
 }
 
-fn finish<R: Default>(
+fn answer<R: Default>(
     mut response: Response<R>,
     closed: Result<ResponseHeaders, CloseError>,
 ) -> Response<R> {
     let headers = closed.unwrap_or_else(|error| {
-        tracing::error!(
-            error = &error as &dyn std::error::Error,
-            "a session was not stored"
-        );
+        not_stored(&error);
         response = Response::default();
         *response.status_mut() = status(error.status());
         error.into_headers()

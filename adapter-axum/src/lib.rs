@@ -38,7 +38,7 @@ use anysession::Sessions;
 pub use anysession;
 pub use anysession::{Cleanup, Slot};
 pub use extract::{Session, SessionRejection};
-pub use layer::{ResponseFuture, SessionLayer, SessionService};
+pub use layer::{SessionLayer, SessionService};
 
 /// Deletes expired sessions about every `period` (an hour is plenty) in a task of its own, until that is stopped or
 /// dropped. Start it once in a process; see [`Sessions::keep_deleting_expired`].

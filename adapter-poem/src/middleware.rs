@@ -1,8 +1,9 @@
 //! The middleware: a slot on the request, and the header lines on the response.
 
 use std::borrow::Cow;
+use std::future::Future;
 
-use anysession::{CloseError, Outcome, ResponseHeaders, Sessions, Unattended};
+use anysession::{CloseError, Outcome, Respond, ResponseHeaders, Sessions, Unattended};
 use poem::http::{HeaderName, HeaderValue, StatusCode};
 use poem::{Endpoint, Middleware, Request, Response, Result};
 
@@ -38,40 +39,48 @@ pub struct SessionEndpoint<E> {
 impl<E: Endpoint> Endpoint for SessionEndpoint<E> {
     type Output = Response;
 
-    async fn call(&self, mut request: Request) -> Result<Response> {
+    fn call(&self, mut request: Request) -> impl Future<Output = Result<Response>> + Send {
         let guard = self.sessions.guard(spawn);
         request.set_data(guard.slot());
-        let response = self.inner.get_response(request).await;
-        let outcome = Outcome::from_status(response.status().as_u16());
-        let closed = guard.close(outcome).await;
-        Ok(finish(response, closed))
+        guard.attend::<_, SessionMiddleware>(self.inner.get_response(request))
     }
 }
 
-fn finish(mut response: Response, closed: Result<ResponseHeaders, CloseError>) -> Response {
-    let headers = closed.unwrap_or_else(|error| {
-        tracing::error!(
-            error = &error as &dyn std::error::Error,
-            "a session was not stored"
-        );
-        response = status(error.status()).into();
-        error.into_headers()
-    });
-    for line in headers.into_lines() {
-        let name = HeaderName::from_static(line.name);
-        let present = response.headers().get_all(&name);
-        if line.is_wanted(present.iter().map(HeaderValue::as_bytes)) {
-            let value = match line.value {
-                Cow::Borrowed(value) => Ok(HeaderValue::from_static(value)),
-                Cow::Owned(value) => HeaderValue::try_from(value),
-            };
-            // The configuration accepts no cookie that is not a header's value.
-            if let Ok(value) = value {
-                response.headers_mut().append(name, value);
+impl Respond<Response> for SessionMiddleware {
+    type Output = Result<Response>;
+
+    fn outcome(response: &Response) -> Outcome {
+        Outcome::from_status(response.status().as_u16())
+    }
+
+    fn finish(
+        mut response: Response,
+        closed: Result<ResponseHeaders, CloseError>,
+    ) -> Result<Response> {
+        let headers = closed.unwrap_or_else(|error| {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "a session was not stored"
+            );
+            response = status(error.status()).into();
+            error.into_headers()
+        });
+        for line in headers.into_lines() {
+            let name = HeaderName::from_static(line.name);
+            let present = response.headers().get_all(&name);
+            if line.is_wanted(present.iter().map(HeaderValue::as_bytes)) {
+                let value = match line.value {
+                    Cow::Borrowed(value) => Ok(HeaderValue::from_static(value)),
+                    Cow::Owned(value) => HeaderValue::try_from(value),
+                };
+                // The configuration accepts no cookie that is not a header's value.
+                if let Ok(value) = value {
+                    response.headers_mut().append(name, value);
+                }
             }
         }
+        Ok(response)
     }
-    response
 }
 
 /// Finishes a request whose client has left. Without a runtime the process is ending, and everything with it.

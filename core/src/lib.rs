@@ -44,6 +44,7 @@
 //! `loaded` at `TRACE`; `corrupt record` and what failed at `WARN`. `session` is the beginning of the store key, by which one
 //! session can be followed. There is no way to make it print an id.
 
+mod attended;
 mod calendar;
 mod changes;
 mod cleanup;
@@ -79,6 +80,7 @@ mod turn;
 mod users;
 mod value;
 
+pub use attended::{Attended, Respond};
 pub use cleanup::Cleanup;
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use close::{Close, CloseError};

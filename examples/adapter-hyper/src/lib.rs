@@ -1,11 +1,10 @@
 //! Sessions for plain hyper 1: the example of CONTRIBUTING.md, "Write an adapter".
 
-use std::future::Future;
-use std::pin::Pin;
 use std::time::Duration;
 
 use anysession::{
-    Cleanup, CloseError, Outcome, ResponseHeaders, Session, Sessions, Slot, Unattended,
+    Attended, Cleanup, CloseError, Outcome, Respond, ResponseHeaders, Session, Sessions, Slot,
+    Unattended,
 };
 use hyper::header::{COOKIE, HeaderName, HeaderValue};
 use hyper::service::Service;
@@ -29,23 +28,16 @@ impl<S> WithSessions<S> {
 impl<S, B, R> Service<Request<B>> for WithSessions<S>
 where
     S: Service<Request<B>, Response = Response<R>>,
-    S::Future: Send + 'static,
-    R: Default + Send,
+    R: Default,
 {
     type Response = Response<R>;
     type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<R>, S::Error>> + Send>>;
+    type Future = Attended<S::Future, Answer>;
 
     fn call(&self, mut request: Request<B>) -> Self::Future {
         let guard = self.sessions.guard(spawn);
         request.extensions_mut().insert(guard.slot());
-        let handling = self.inner.call(request);
-        Box::pin(async move {
-            // An error without a response drops the guard, which counts as failed.
-            let response = handling.await?;
-            let outcome = Outcome::from_status(response.status().as_u16());
-            Ok(finish(response, guard.close(outcome).await))
-        })
+        guard.attend(self.inner.call(request))
     }
 }
 
@@ -75,27 +67,45 @@ pub fn spawn_cleanup(sessions: &Sessions, period: Duration) -> Cleanup {
     cleanup
 }
 
-fn finish<R: Default>(
-    mut response: Response<R>,
-    closed: Result<ResponseHeaders, CloseError>,
-) -> Response<R> {
-    let headers = closed.unwrap_or_else(|error| {
-        let told: &dyn std::error::Error = &error;
-        tracing::error!(error = told, "a session was not stored");
-        response = Response::default();
-        *response.status_mut() = status(error.status());
-        error.into_headers()
-    });
-    for line in headers.into_lines() {
-        let name = HeaderName::from_static(line.name);
-        let present = response.headers().get_all(&name).iter();
-        if line.is_wanted(present.map(HeaderValue::as_bytes)) {
-            let value = HeaderValue::try_from(line.value.as_ref()).ok();
-            let line = value.map(|value| (name, value));
-            response.headers_mut().extend(line);
+/// What becomes of a response.
+#[derive(Debug)]
+pub enum Answer {}
+
+impl<R: Default, E> Respond<Result<Response<R>, E>> for Answer {
+    type Output = Result<Response<R>, E>;
+
+    fn outcome(result: &Result<Response<R>, E>) -> Outcome {
+        match result {
+            Ok(response) => Outcome::from_status(response.status().as_u16()),
+            Err(_) => Outcome::Failed,
         }
     }
-    response
+
+    fn finish(
+        result: Result<Response<R>, E>,
+        closed: Result<ResponseHeaders, CloseError>,
+    ) -> Result<Response<R>, E> {
+        if let Err(error) = &closed {
+            let told: &dyn std::error::Error = error;
+            tracing::error!(error = told, "a session was not stored");
+        }
+        let mut response = result?;
+        let headers = closed.unwrap_or_else(|error| {
+            response = Response::default();
+            *response.status_mut() = status(error.status());
+            error.into_headers()
+        });
+        for line in headers.into_lines() {
+            let name = HeaderName::from_static(line.name);
+            let present = response.headers().get_all(&name).iter();
+            if line.is_wanted(present.map(HeaderValue::as_bytes)) {
+                let value = HeaderValue::try_from(line.value.as_ref()).ok();
+                let line = value.map(|value| (name, value));
+                response.headers_mut().extend(line);
+            }
+        }
+        Ok(response)
+    }
 }
 
 /// Finishes a request whose client has left. Without a runtime the process is ending, and everything with it.

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::future::Future;
 
 use anysession::{CloseError, Outcome, Respond, ResponseHeaders, Sessions, Unattended};
+use futures_util::FutureExt as _;
 use poem::http::{HeaderName, HeaderValue, StatusCode};
-use poem::{Endpoint, Middleware, Request, Response, Result};
+use poem::{Endpoint, IntoResponse, Middleware, Request, Response, Result};
 
 /// Gives every request its place for a session, and stores the session when the response is known.
 #[derive(Clone, Debug)]
@@ -42,7 +43,12 @@ impl<E: Endpoint> Endpoint for SessionEndpoint<E> {
     fn call(&self, mut request: Request) -> impl Future<Output = Result<Response>> + Send {
         let guard = self.sessions.guard(spawn);
         request.set_data(guard.slot());
-        guard.attend::<_, SessionMiddleware>(self.inner.get_response(request))
+        // What `get_response` answers; its future would hold the request twice.
+        let responding = self.inner.call(request).map(|result| match result {
+            Ok(output) => output.into_response(),
+            Err(error) => error.into_response(),
+        });
+        guard.attend::<_, SessionMiddleware>(responding)
     }
 }
 

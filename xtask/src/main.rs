@@ -17,7 +17,7 @@ cargo xtask test --deep   also the model of three overlapping requests (minutes)
 cargo xtask bench         side by side with the peers; prints a table
 cargo xtask python        only the Python environment of the tests that run Flask
 cargo xtask flask         starts examples/flask-migration: a Flask application, its Rust successor, nginx and Redis
-cargo xtask check         formatting, clippy and documentation, warnings denied
+cargo xtask check         formatting, clippy, documentation and each library alone, warnings denied
 cargo xtask help          this list";
 
 fn main() -> ExitCode {
@@ -111,7 +111,45 @@ fn check() -> Result<(), String> {
             "--no-deps",
             "--document-private-items",
         ])
-        .env("RUSTDOCFLAGS", "-D warnings"))
+        .env("RUSTDOCFLAGS", "-D warnings"))?;
+    libraries_build_alone()
+}
+
+/// Each library as its user and docs.rs build it. In a workspace one crate may live on a feature that only another one
+/// asks for.
+fn libraries_build_alone() -> Result<(), String> {
+    const LIBRARIES: [&[&str]; 13] = [
+        &["anysession"],
+        &["anysession-fs"],
+        &["anysession-redis"],
+        &["anysession-sql"],
+        &[
+            "anysession-sql",
+            "--no-default-features",
+            "--features=sqlite",
+        ],
+        &[
+            "anysession-sql",
+            "--no-default-features",
+            "--features=postgres",
+        ],
+        &[
+            "anysession-sql",
+            "--no-default-features",
+            "--features=mysql",
+        ],
+        &["anysession-axum"],
+        &["anysession-actix"],
+        &["anysession-rocket"],
+        &["anysession-poem"],
+        &["anysession-testkit"],
+        &["anysession-testkit", "--features=servers"],
+    ];
+    for library in LIBRARIES {
+        let package = [&["clippy", "--package"], library, &["--", "-D", "warnings"]].concat();
+        cargo(&package)?;
+    }
+    Ok(())
 }
 
 /// Architecture invariant: the core depends on no framework, no backend and no async runtime. Of tokio it may use what

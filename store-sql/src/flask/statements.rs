@@ -19,6 +19,10 @@ pub(crate) struct Dialect {
 /// What the column keeps of a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Precision {
+    #[cfg_attr(
+        not(any(feature = "sqlite", feature = "postgres")),
+        expect(dead_code, reason = "MySQL keeps seconds")
+    )]
     Microseconds,
     Seconds,
 }

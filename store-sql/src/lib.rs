@@ -70,9 +70,10 @@
 //!
 //! # What it promises
 //!
-//! - **One verb, one statement, no transaction.** Creating is an `INSERT` that replaces an expired row in the same step;
-//!   writing and deleting name the version that was read; how many rows were affected decides. Statements are prepared
-//!   once a connection.
+//! - **One verb, one statement, no transaction.** Creating is an `INSERT` that replaces an expired row in the same step
+//!   (PostgreSQL is first sent one that does not, which takes it less time; no new id needs the other); writing and
+//!   deleting name the version that was read; how many rows were affected decides. Statements are prepared once a
+//!   connection.
 //! - **Bounded time.** A server that is down, that hangs, or whose connections are all busy costs a request
 //!   `acquire_timeout` or `timeout`, then it is an error. When the server is back, so is the store, with the next verb.
 //! - **Nothing is written twice.** A read is sent again when its connection turns out to be lost. A write is sent again

@@ -157,6 +157,7 @@ impl Backend for MySql {
                  user_id = IF(deadline <= VALUES(created), VALUES(user_id), user_id), \
                  created = IF(deadline <= VALUES(created), VALUES(created), created), \
                  deadline = IF(deadline <= VALUES(created), VALUES(deadline), deadline)",
+        insert_first: false,
         delete_expired: "DELETE FROM {table} WHERE deadline <= ? ORDER BY deadline LIMIT ?",
     };
 

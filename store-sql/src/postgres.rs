@@ -154,6 +154,8 @@ impl Backend for Postgres {
                  payload = excluded.payload, user_id = excluded.user_id, \
                  created = excluded.created, deadline = excluded.deadline \
                  WHERE {table}.deadline <= excluded.created",
+        // 22 – 27 µs a row instead of 26 – 35, and in the server where all meet.
+        insert_first: true,
         // The inner select locks what it finds, in the order of the index, so that two of these at once wait for each
         // other instead of for ever.
         delete_expired: "DELETE FROM {table} WHERE deadline <= $1 AND session_key = ANY (ARRAY \

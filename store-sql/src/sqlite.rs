@@ -246,6 +246,7 @@ impl Backend for Sqlite {
                  payload = excluded.payload, user_id = excluded.user_id, \
                  created = excluded.created, deadline = excluded.deadline \
                  WHERE {table}.deadline <= excluded.created",
+        insert_first: false,
         delete_expired: "DELETE FROM {table} WHERE deadline <= ?1 AND session_key IN \
                          (SELECT session_key FROM {table} WHERE deadline <= ?1 \
                          ORDER BY deadline LIMIT ?2)",

@@ -38,6 +38,9 @@ pub(crate) struct Dialect {
     /// Six values: the columns in the order of the schema. An entry in the way is replaced in the same step if its
     /// deadline is at or before the new one's `created`.
     pub(crate) create: &'static str,
+    /// Whether that costs the database so much more than [`INSERT`], which fails if there is an entry in the way, that
+    /// it is worth while to try this first. No new id meets one.
+    pub(crate) insert_first: bool,
     /// Two values: a time and a limit.
     pub(crate) delete_expired: &'static str,
 }
@@ -46,6 +49,7 @@ pub(crate) struct Statements {
     /// No values, no rows: whether the table is there and has the columns.
     pub(crate) probe: Statement,
     pub(crate) load: Statement,
+    pub(crate) insert: Option<Statement>,
     pub(crate) create: Statement,
     pub(crate) update: Statement,
     pub(crate) touch: Statement,
@@ -58,6 +62,9 @@ const PROBE: &str =
     "SELECT session_key, version, payload, user_id, created, deadline FROM {table} WHERE 1 = 0";
 
 const LOAD: &str = "SELECT version, payload, deadline, user_id FROM {table} WHERE session_key = ?";
+
+const INSERT: &str = "INSERT INTO {table} (session_key, version, payload, user_id, created, deadline) \
+                      VALUES (?, ?, ?, ?, ?, ?)";
 
 const UPDATE: &str = "UPDATE {table} SET version = ?, payload = ?, user_id = ?, deadline = ? \
                       WHERE session_key = ? AND version = ? AND deadline > ?";
@@ -77,6 +84,7 @@ impl Statements {
         Statements {
             probe: statement(PROBE),
             load: statement(LOAD),
+            insert: dialect.insert_first.then(|| statement(INSERT)),
             create: statement(dialect.create),
             update: statement(UPDATE),
             touch: statement(TOUCH),

@@ -121,6 +121,14 @@ impl<DB: Backend> Inner<DB> {
             Value::Number(to_column(now)),
             Value::Number(to_column(entry.deadline)),
         ];
+        if let Some(insert) = &self.statements.insert {
+            match self.execute(insert, &values).await {
+                Ok(_) => return Ok(written(true, version)),
+                // What is there may have expired.
+                Err(Failure::Taken(_)) => {}
+                Err(failure) => return Err(failure),
+            }
+        }
         let result = self.execute(&self.statements.create, &values).await?;
         Ok(written(DB::has_created(&result, version), version))
     }

@@ -11,7 +11,7 @@
 //! | choose a store at run time | [`Drivers`] |
 //! | share live sessions with a Flask application, or leave it | [`flask`] |
 //! | write a store | [`Store`] |
-//! | write an adapter | [`Sessions::guard`], [`Guard`], [`Slot`] |
+//! | write an adapter | [`Sessions::guard`], [`Guard`], [`Respond`], [`Slot`] |
 //!
 //! # What is promised when requests overlap
 //!

@@ -28,15 +28,14 @@ impl Shared {
     /// What there is under a key of ours; if that is nothing, once the session of this id has been moved there.
     pub(crate) async fn load_or_move(
         &self,
+        Leaving { store, format }: &Leaving,
         id: &SessionId,
         key: &StoreKey,
         now: Timestamp,
     ) -> Result<Option<Stored>, Error> {
-        let found = self.load(key).await?;
-        let Some(Leaving { store, format }) = self.leaving.as_ref().filter(|_| found.is_none())
-        else {
-            return Ok(found);
-        };
+        if let Some(found) = self.load(key).await? {
+            return Ok(Some(found));
+        }
         let layout = Layout::Flask(*format);
         let old = layout.store_key(id);
         let mut expect = Expect::Absent;

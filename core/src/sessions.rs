@@ -187,14 +187,9 @@ impl Shared {
                     Reply::Deleted(deletion)
                 }
                 Err(error) => {
+                    // In boxes, so that every commit is not larger for what hardly ever happens.
                     let error = Box::new(error);
-                    let leftover = commit.leftover();
-                    // Boxed, so that every commit is not larger for what hardly ever happens.
-                    let discarding =
-                        leftover.map(|(key, version)| Box::pin(self.discard(key, version)));
-                    if let Some(discarding) = discarding {
-                        discarding.await;
-                    }
+                    Box::pin(self.discard(commit.leftover())).await;
                     return Err(error);
                 }
             };
@@ -206,8 +201,11 @@ impl Shared {
         }
     }
 
-    /// Deletes a record of which nobody was told.
-    async fn discard(&self, key: StoreKey, version: Version) {
+    /// Deletes a record of which nobody was told, if there is one.
+    async fn discard(&self, leftover: Option<(StoreKey, Version)>) {
+        let Some((key, version)) = leftover else {
+            return;
+        };
         if let Err(error) = self.store.delete(&key, &version).await {
             tracing::warn!(
                 target: "anysession",

@@ -188,9 +188,9 @@ impl Visit {
         let (mut replaced, mut absent) = (None, None);
         for id in &claim.candidates {
             let key = shared.policy.layout.store_key(id);
-            let stored = match shared.leaving {
+            let stored = match &shared.leaving {
                 None => shared.load(&key).await?,
-                Some(_) => Box::pin(shared.load_or_move(id, &key, now)).await?,
+                Some(leaving) => Box::pin(shared.load_or_move(leaving, id, &key, now)).await?,
             };
             match self.keep_if_alive(id, &key, stored, now) {
                 None | Some(Found::Live(_)) => return Ok(()),

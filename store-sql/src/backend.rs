@@ -5,8 +5,7 @@ use std::future::Future;
 use anysession::{StoreKey, Stored};
 use sqlx::database::Database;
 use sqlx::error::DatabaseError;
-use sqlx::query::Query;
-use sqlx::{ColumnIndex, Decode, Encode, Executor, IntoArguments, Row as _, Type};
+use sqlx::{Arguments as _, ColumnIndex, Decode, Encode, Executor, IntoArguments, Row as _, Type};
 
 use crate::error::{Failure, Meaning};
 use crate::flask;
@@ -14,26 +13,30 @@ use crate::statements::{Dialect, Statement};
 
 /// A database, as the store sees it.
 ///
-/// Its two ways to run a statement are written out for each, because sqlx ties them to the connection's type; both
-/// hand on to [`execute`] and [`fetch`] below.
-pub(crate) trait Backend: Database {
+/// Its arguments and the two ways to run a statement are written out for each, because sqlx ties them to the types of the
+/// database; they hand on to [`arguments`], [`execute`] and [`fetch`] below.
+pub(crate) trait Backend: Database<Arguments: Clone + Sync> {
     /// What the configuration calls it.
     const STORE: &'static str;
+    /// Whether it lets one write at a time, so that those that wait for it are better carried out together.
+    const ONE_WRITER: bool;
     const DIALECT: Dialect;
     const FLASK: flask::Dialect;
     /// The schema file.
     const SCHEMA: &'static str;
 
+    fn arguments(values: &[Value<'_>]) -> sqlx::Result<Self::Arguments>;
+
     fn execute(
         connection: &mut Self::Connection,
         statement: &Statement,
-        values: &[Value<'_>],
+        arguments: Self::Arguments,
     ) -> impl Future<Output = sqlx::Result<Self::QueryResult>> + Send;
 
     fn fetch(
         connection: &mut Self::Connection,
         statement: &Statement,
-        values: &[Value<'_>],
+        arguments: Self::Arguments,
     ) -> impl Future<Output = sqlx::Result<Vec<Self::Row>>> + Send;
 
     /// Runs the statements of the schema, in a way that several processes may at once.
@@ -67,51 +70,51 @@ pub(crate) enum Value<'a> {
     Text(Option<&'a str>),
 }
 
-fn query<'q, DB>(statement: &Statement, values: &[Value<'_>]) -> Query<'q, DB, DB::Arguments>
+pub(crate) fn arguments<DB>(values: &[Value<'_>]) -> sqlx::Result<DB::Arguments>
 where
     DB: Database,
     for<'v> &'v [u8]: Encode<'v, DB> + Type<DB>,
     for<'v> i64: Encode<'v, DB> + Type<DB>,
     for<'v> Option<&'v str>: Encode<'v, DB> + Type<DB>,
 {
-    let query = sqlx::query(statement.sql());
-    values.iter().fold(query, |query, value| match *value {
-        Value::Bytes(bytes) => query.bind(bytes),
-        Value::Number(number) => query.bind(number),
-        Value::Text(text) => query.bind(text),
-    })
+    let mut arguments = DB::Arguments::default();
+    for value in values {
+        let added = match *value {
+            Value::Bytes(bytes) => arguments.add(bytes),
+            Value::Number(number) => arguments.add(number),
+            Value::Text(text) => arguments.add(text),
+        };
+        added.map_err(sqlx::Error::Encode)?;
+    }
+    Ok(arguments)
 }
 
 pub(crate) async fn execute<DB>(
     connection: &mut DB::Connection,
     statement: &Statement,
-    values: &[Value<'_>],
+    arguments: DB::Arguments,
 ) -> sqlx::Result<DB::QueryResult>
 where
     DB: Database,
     DB::Arguments: IntoArguments<DB>,
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
-    for<'v> &'v [u8]: Encode<'v, DB> + Type<DB>,
-    for<'v> i64: Encode<'v, DB> + Type<DB>,
-    for<'v> Option<&'v str>: Encode<'v, DB> + Type<DB>,
 {
-    query::<DB>(statement, values).execute(connection).await
+    let query = sqlx::query_with(statement.sql(), arguments);
+    query.execute(connection).await
 }
 
 pub(crate) async fn fetch<DB>(
     connection: &mut DB::Connection,
     statement: &Statement,
-    values: &[Value<'_>],
+    arguments: DB::Arguments,
 ) -> sqlx::Result<Vec<DB::Row>>
 where
     DB: Database,
     DB::Arguments: IntoArguments<DB>,
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
-    for<'v> &'v [u8]: Encode<'v, DB> + Type<DB>,
-    for<'v> i64: Encode<'v, DB> + Type<DB>,
-    for<'v> Option<&'v str>: Encode<'v, DB> + Type<DB>,
 {
-    query::<DB>(statement, values).fetch_all(connection).await
+    let query = sqlx::query_with(statement.sql(), arguments);
+    query.fetch_all(connection).await
 }
 
 /// A column of a row that must be there, or that it holds something else than this store writes.

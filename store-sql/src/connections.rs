@@ -9,7 +9,8 @@ use sqlx::{Connection, Database, Pool};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout};
 
-use crate::error::Failure;
+use crate::backend::Backend;
+use crate::error::{Failure, Meaning};
 
 /// A connection that idled for longer is asked whether it is still there: firewalls and servers drop such silently.
 const TRUSTED_IDLE: Duration = Duration::from_secs(60);
@@ -38,7 +39,7 @@ struct Idle<DB: Database> {
     since: Instant,
 }
 
-impl<DB: Database> Connections<DB> {
+impl<DB: Backend> Connections<DB> {
     pub(crate) fn own(
         options: <DB::Connection as Connection>::Options,
         size: usize,
@@ -57,9 +58,7 @@ impl<DB: Database> Connections<DB> {
             Connections::Own(own) => own.take().await,
             Connections::Shared(pool) => {
                 let connection = pool.acquire().await.map_err(|error| match error {
-                    sqlx::Error::PoolTimedOut => {
-                        Failure::AllBusy(pool.options().get_acquire_timeout())
-                    }
+                    sqlx::Error::PoolTimedOut => Failure::AllBusy(self.patience()),
                     other => Failure::Unreachable(other.into()),
                 })?;
                 Ok(Lent::Shared(Shared {
@@ -67,6 +66,14 @@ impl<DB: Database> Connections<DB> {
                     finished: false,
                 }))
             }
+        }
+    }
+
+    /// How long to wait for one.
+    pub(crate) fn patience(&self) -> Duration {
+        match self {
+            Connections::Own(own) => own.patience,
+            Connections::Shared(pool) => pool.options().get_acquire_timeout(),
         }
     }
 
@@ -84,7 +91,7 @@ impl<DB: Database> Connections<DB> {
     }
 }
 
-impl<DB: Database> Own<DB> {
+impl<DB: Backend> Own<DB> {
     async fn take(&self) -> Result<Lent<'_, DB>, Failure> {
         let permit = match timeout(self.patience, self.permits.acquire()).await {
             // It is never closed.
@@ -121,7 +128,10 @@ impl<DB: Database> Own<DB> {
     async fn connect(&self) -> Result<DB::Connection, Failure> {
         let connecting = DB::Connection::connect_with(&self.options);
         match timeout(self.patience, connecting).await {
-            Ok(connected) => connected.map_err(|error| Failure::Unreachable(error.into())),
+            Ok(connected) => connected.map_err(|error| match Meaning::of(&error, DB::judge) {
+                Meaning::Locked => Failure::Locked(error.into()),
+                _ => Failure::Unreachable(error.into()),
+            }),
             Err(_) => Err(Failure::NotConnected(self.patience)),
         }
     }
@@ -147,7 +157,7 @@ pub(crate) struct Shared<DB: Database> {
     finished: bool,
 }
 
-impl<DB: Database> Lent<'_, DB> {
+impl<DB: Backend> Lent<'_, DB> {
     pub(crate) fn give_back(self) {
         match self {
             Lent::Own {

@@ -9,7 +9,6 @@ use crate::connections::Connections;
 use crate::error::Failure;
 use crate::schema::Table;
 use crate::settings::{Settings, TIMEOUT};
-use crate::statements::Statements;
 use crate::store::{Inner, SqlStore};
 
 /// The store on connections of its own; its table is looked at, and made if need be.
@@ -19,14 +18,7 @@ pub(crate) async fn open<DB: Backend>(
     writes: Arc<Connections<DB>>,
     keeper: Option<DB::Connection>,
 ) -> Result<SqlStore<DB>, ConnectError> {
-    let inner = Inner {
-        statements: Statements::new(&settings.table, &DB::DIALECT),
-        table: settings.table,
-        reads,
-        writes,
-        timeout: settings.timeout,
-        _keeper: keeper.map(Into::into),
-    };
+    let inner = Inner::new(settings.table, reads, writes, settings.timeout, keeper);
     inner
         .check_table(settings.create_table)
         .await
@@ -37,14 +29,8 @@ pub(crate) async fn open<DB: Backend>(
 /// The store on a pool of the application.
 pub(crate) fn on_pool<DB: Backend>(pool: sqlx::Pool<DB>, table: Table) -> SqlStore<DB> {
     let connections = Arc::new(Connections::Shared(pool));
-    SqlStore::of(Inner {
-        statements: Statements::new(&table, &DB::DIALECT),
-        table,
-        reads: Arc::clone(&connections),
-        writes: connections,
-        timeout: TIMEOUT,
-        _keeper: None,
-    })
+    let reads = Arc::clone(&connections);
+    SqlStore::of(Inner::new(table, reads, connections, TIMEOUT, None))
 }
 
 /// As the configuration holds it.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anysession::{RandomError, StoreError};
 
 /// A verb failed; it becomes the source of a [`StoreError`].
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum Failure {
     #[error("no connection to the database; is it running, and may this application log in?")]
     Unreachable(#[source] Cause),
@@ -21,6 +21,12 @@ pub(crate) enum Failure {
     NoAnswer(Duration),
     #[error("the connection was lost; a write may have been carried out all the same")]
     Lost(#[source] Cause),
+    #[error(
+        "the runtime that carried the write out has ended; it may have been carried out all the same"
+    )]
+    Abandoned,
+    #[error("another process keeps the database locked")]
+    Locked(#[source] Cause),
     #[error("the database has no room; free some, or delete expired sessions")]
     Full(#[source] Cause),
     #[error("the database rolled the statement back, again and again, in favour of others")]
@@ -58,7 +64,7 @@ impl Failure {
 ///
 /// Its own error is not handed on: with what a database reports there comes a detail that may hold the whole row, and
 /// that must not reach a log.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct Cause(String);
 
@@ -86,6 +92,12 @@ pub(crate) enum Meaning {
         expect(dead_code, reason = "SQLite lets one write at a time")
     )]
     RolledBack,
+    /// Another process has the file: nothing was written.
+    #[cfg_attr(
+        not(feature = "sqlite"),
+        expect(dead_code, reason = "the servers let others wait")
+    )]
+    Locked,
     /// The server ends this connection.
     Lost,
     /// The table does not exist.
@@ -97,12 +109,12 @@ pub(crate) enum Meaning {
 }
 
 impl Meaning {
-    /// The failure that the error of a statement amounts to; `judge` knows the codes of the database.
-    pub(crate) fn failure(
-        error: sqlx::Error,
+    /// `judge` knows the codes of the database.
+    pub(crate) fn of(
+        error: &sqlx::Error,
         judge: impl FnOnce(&dyn sqlx::error::DatabaseError) -> Meaning,
-    ) -> Failure {
-        let meaning = match &error {
+    ) -> Meaning {
+        match error {
             sqlx::Error::Database(error) if error.is_unique_violation() => Meaning::Taken,
             sqlx::Error::Database(error) => judge(&**error),
             sqlx::Error::Io(_)
@@ -110,11 +122,15 @@ impl Meaning {
             | sqlx::Error::Protocol(_)
             | sqlx::Error::WorkerCrashed => Meaning::Lost,
             _ => Meaning::Other,
-        };
-        let cause = Cause::from(error);
-        match meaning {
+        }
+    }
+
+    /// The failure that the error of a statement amounts to.
+    pub(crate) fn failure(self, cause: Cause) -> Failure {
+        match self {
             Meaning::Full => Failure::Full(cause),
             Meaning::RolledBack => Failure::RolledBack(cause),
+            Meaning::Locked => Failure::Locked(cause),
             Meaning::Lost => Failure::Lost(cause),
             Meaning::NoTable => Failure::NoTable(cause),
             Meaning::Taken => Failure::Taken(cause),

@@ -115,6 +115,7 @@ mod connections;
 mod driver;
 mod error;
 mod flask;
+mod group_commit;
 #[cfg(feature = "mysql")]
 mod mysql;
 #[cfg(feature = "postgres")]

@@ -6,8 +6,8 @@ use anysession::flask::Flask;
 use anysession::{ConnectError, Driver, Location, Store, StoreError, StoreKey, Stored};
 use sqlx::error::DatabaseError;
 use sqlx::mysql::{
-    MySqlConnectOptions, MySqlConnection, MySqlDatabaseError, MySqlPool, MySqlQueryResult,
-    MySqlRow, MySqlSslMode,
+    MySqlArguments, MySqlConnectOptions, MySqlConnection, MySqlDatabaseError, MySqlPool,
+    MySqlQueryResult, MySqlRow, MySqlSslMode,
 };
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _, MySql};
 
@@ -140,6 +140,7 @@ fn options(location: &Location) -> Result<MySqlConnectOptions, ConnectError> {
 
 impl Backend for MySql {
     const STORE: &'static str = NAME;
+    const ONE_WRITER: bool = false;
 
     const DIALECT: Dialect = Dialect {
         quote: '`',
@@ -172,20 +173,24 @@ impl Backend for MySql {
 
     const SCHEMA: &'static str = include_str!("../schema/mysql.sql");
 
+    fn arguments(values: &[Value<'_>]) -> sqlx::Result<MySqlArguments> {
+        backend::arguments::<MySql>(values)
+    }
+
     async fn execute(
         connection: &mut MySqlConnection,
         statement: &Statement,
-        values: &[Value<'_>],
+        arguments: MySqlArguments,
     ) -> sqlx::Result<MySqlQueryResult> {
-        backend::execute::<MySql>(connection, statement, values).await
+        backend::execute::<MySql>(connection, statement, arguments).await
     }
 
     async fn fetch(
         connection: &mut MySqlConnection,
         statement: &Statement,
-        values: &[Value<'_>],
+        arguments: MySqlArguments,
     ) -> sqlx::Result<Vec<MySqlRow>> {
-        backend::fetch::<MySql>(connection, statement, values).await
+        backend::fetch::<MySql>(connection, statement, arguments).await
     }
 
     async fn create_table(connection: &mut MySqlConnection, schema: String) -> sqlx::Result<()> {

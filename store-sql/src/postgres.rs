@@ -5,7 +5,9 @@ use std::sync::Arc;
 use anysession::flask::Flask;
 use anysession::{ConnectError, Driver, Location, Store, StoreError, StoreKey, Stored};
 use sqlx::error::DatabaseError;
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgQueryResult, PgRow, PgSslMode};
+use sqlx::postgres::{
+    PgArguments, PgConnectOptions, PgConnection, PgPool, PgQueryResult, PgRow, PgSslMode,
+};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _, Postgres};
 
 use crate::backend::{self, Backend, Value, column, nullable};
@@ -144,6 +146,7 @@ fn options(location: &Location) -> Result<PgConnectOptions, ConnectError> {
 
 impl Backend for Postgres {
     const STORE: &'static str = NAME;
+    const ONE_WRITER: bool = false;
 
     const DIALECT: Dialect = Dialect {
         quote: '"',
@@ -176,20 +179,24 @@ impl Backend for Postgres {
 
     const SCHEMA: &'static str = include_str!("../schema/postgres.sql");
 
+    fn arguments(values: &[Value<'_>]) -> sqlx::Result<PgArguments> {
+        backend::arguments::<Postgres>(values)
+    }
+
     async fn execute(
         connection: &mut PgConnection,
         statement: &Statement,
-        values: &[Value<'_>],
+        arguments: PgArguments,
     ) -> sqlx::Result<PgQueryResult> {
-        backend::execute::<Postgres>(connection, statement, values).await
+        backend::execute::<Postgres>(connection, statement, arguments).await
     }
 
     async fn fetch(
         connection: &mut PgConnection,
         statement: &Statement,
-        values: &[Value<'_>],
+        arguments: PgArguments,
     ) -> sqlx::Result<Vec<PgRow>> {
-        backend::fetch::<Postgres>(connection, statement, values).await
+        backend::fetch::<Postgres>(connection, statement, arguments).await
     }
 
     /// Statements that are sent together are one transaction here. It begins with a lock, because `IF NOT EXISTS` does

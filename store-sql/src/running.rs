@@ -3,6 +3,8 @@
 use std::future::Future;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::backend::{Backend, Value};
 use crate::connections::{Connections, Lent};
 use crate::error::{Failure, Meaning};
@@ -10,31 +12,57 @@ use crate::schema::CreateTable;
 use crate::statements::Statement;
 use crate::store::Inner;
 
-/// How often a statement is sent that the database rolled back in favour of another one. Each time somebody else got
-/// on, so this many in a row are a sign of something else.
-const ATTEMPTS: u32 = 30;
+/// The attempts at one statement.
+struct Attempts {
+    rolled_back: u32,
+    /// How long a locked database is waited for: less than a verb may take, so that the error tells what it was.
+    locked_until: Instant,
+}
 
-/// Makes way for the others before the next attempt, longer each time.
-async fn make_way(attempt: u32) {
-    tokio::time::sleep(Duration::from_millis(1) * attempt).await;
+impl Attempts {
+    /// How often a statement is sent that the database rolls back in favour of another one. Each time somebody else got
+    /// on, so this many in a row are a sign of something else.
+    const ROLLED_BACK: u32 = 30;
+    const PAUSE: Duration = Duration::from_millis(1);
+
+    fn within(limit: Duration) -> Self {
+        Attempts {
+            rolled_back: 0,
+            locked_until: Instant::now() + limit.mul_f64(0.8),
+        }
+    }
+
+    /// Makes way for the others if the database did not carry the statement out, so that it can be sent again. Of a write
+    /// whose connection was lost, or that nobody answered, nobody knows.
+    async fn make_way(&mut self, failure: Option<&Failure>) -> bool {
+        let pause = match failure {
+            Some(Failure::RolledBack(_)) if self.rolled_back < Self::ROLLED_BACK => {
+                self.rolled_back += 1;
+                Self::PAUSE * self.rolled_back
+            }
+            Some(Failure::Locked(_)) if Instant::now() < self.locked_until => Self::PAUSE,
+            _ => return false,
+        };
+        tokio::time::sleep(pause).await;
+        true
+    }
 }
 
 impl<DB: Backend> Inner<DB> {
-    /// Runs a statement that changes something. It is sent again only when the database said that it undid it: after a
-    /// lost connection, or no answer, nobody knows.
+    /// Runs a statement that changes something.
     pub(crate) async fn execute(
         &self,
         statement: &Statement,
         values: &[Value<'_>],
     ) -> Result<DB::QueryResult, Failure> {
         let executing = async {
-            for attempt in 1..ATTEMPTS {
-                match self.execute_once(statement, values).await {
-                    Err(Failure::RolledBack(_)) => make_way(attempt).await,
-                    other => return other,
+            let mut attempts = Attempts::within(self.timeout);
+            loop {
+                let done = self.execute_once(statement, values).await;
+                if !attempts.make_way(done.as_ref().err()).await {
+                    return done;
                 }
             }
-            self.execute_once(statement, values).await
         };
         within(self.timeout, &self.writes, executing).await
     }
@@ -47,15 +75,18 @@ impl<DB: Backend> Inner<DB> {
         values: &[Value<'_>],
     ) -> Result<Vec<DB::Row>, Failure> {
         let fetching = async {
+            let mut attempts = Attempts::within(self.timeout);
             let mut was_lost = false;
-            for attempt in 1..ATTEMPTS {
-                match self.fetch_once(statement, values).await {
-                    Err(Failure::Lost(_)) if !was_lost => was_lost = true,
-                    Err(Failure::RolledBack(_)) => make_way(attempt).await,
-                    other => return other,
+            loop {
+                let done = self.fetch_once(statement, values).await;
+                let goes_on = match &done {
+                    Err(Failure::Lost(_)) => !std::mem::replace(&mut was_lost, true),
+                    other => attempts.make_way(other.as_ref().err()).await,
+                };
+                if !goes_on {
+                    return done;
                 }
             }
-            self.fetch_once(statement, values).await
         };
         within(self.timeout, &self.reads, fetching).await
     }
@@ -65,9 +96,11 @@ impl<DB: Backend> Inner<DB> {
         statement: &Statement,
         values: &[Value<'_>],
     ) -> Result<DB::QueryResult, Failure> {
-        let mut connection = self.writes.take().await?;
-        let result = DB::execute(&mut connection, statement, values).await;
-        settle(&self.writes, connection, result)
+        let arguments = arguments::<DB>(values)?;
+        match &self.group_commit {
+            Some(group) => group.execute(statement, arguments).await,
+            None => execute_on(&self.writes, statement, arguments).await,
+        }
     }
 
     async fn fetch_once(
@@ -75,8 +108,9 @@ impl<DB: Backend> Inner<DB> {
         statement: &Statement,
         values: &[Value<'_>],
     ) -> Result<Vec<DB::Row>, Failure> {
+        let arguments = arguments::<DB>(values)?;
         let mut connection = self.reads.take().await?;
-        let result = DB::fetch(&mut connection, statement, values).await;
+        let result = DB::fetch(&mut connection, statement, arguments).await;
         settle(&self.reads, connection, result)
     }
 
@@ -109,21 +143,46 @@ impl<DB: Backend> Inner<DB> {
     /// Runs the statements of a schema.
     pub(crate) async fn make(&self, schema: String) -> Result<(), Failure> {
         let creating = async {
-            let mut connection = self.writes.take().await?;
-            let result = DB::create_table(&mut connection, schema).await;
-            settle(&self.writes, connection, result)
+            let mut attempts = Attempts::within(self.timeout);
+            loop {
+                let done = self.make_once(schema.clone()).await;
+                if !attempts.make_way(done.as_ref().err()).await {
+                    return done;
+                }
+            }
         };
         within(self.timeout, &self.writes, creating).await
     }
+
+    async fn make_once(&self, schema: String) -> Result<(), Failure> {
+        let mut connection = self.writes.take().await?;
+        let result = DB::create_table(&mut connection, schema).await;
+        settle(&self.writes, connection, result)
+    }
+}
+
+fn arguments<DB: Backend>(values: &[Value<'_>]) -> Result<DB::Arguments, Failure> {
+    DB::arguments(values).map_err(failure::<DB>)
+}
+
+/// Runs a statement that changes something on one of these connections.
+pub(crate) async fn execute_on<DB: Backend>(
+    home: &Connections<DB>,
+    statement: &Statement,
+    arguments: DB::Arguments,
+) -> Result<DB::QueryResult, Failure> {
+    let mut connection = home.take().await?;
+    let result = DB::execute(&mut connection, statement, arguments).await;
+    settle(home, connection, result)
 }
 
 /// Gives the connection back, or closes it, and those that idle, if it is lost.
-fn settle<DB: Backend, T>(
+pub(crate) fn settle<DB: Backend, T>(
     home: &Connections<DB>,
     connection: Lent<'_, DB>,
     result: sqlx::Result<T>,
 ) -> Result<T, Failure> {
-    let result = result.map_err(|error| Meaning::failure(error, DB::judge));
+    let result = result.map_err(failure::<DB>);
     if let Err(Failure::Lost(_)) = result {
         drop(connection);
         home.distrust_idle();
@@ -133,8 +192,13 @@ fn settle<DB: Backend, T>(
     result
 }
 
+/// What the error of a statement amounts to.
+pub(crate) fn failure<DB: Backend>(error: sqlx::Error) -> Failure {
+    Meaning::of(&error, DB::judge).failure(error.into())
+}
+
 /// A deadline of our own on all of it: neither sqlx nor the databases have one for a server that stopped answering.
-async fn within<DB: Backend, T>(
+pub(crate) async fn within<DB: Backend, T>(
     limit: Duration,
     home: &Connections<DB>,
     work: impl Future<Output = Result<T, Failure>>,

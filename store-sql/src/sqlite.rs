@@ -8,8 +8,8 @@ use anysession::flask::Flask;
 use anysession::{ConnectError, Driver, Location, Store, StoreError, StoreKey, Stored};
 use sqlx::error::DatabaseError;
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqliteQueryResult,
-    SqliteRow, SqliteSynchronous,
+    SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool,
+    SqliteQueryResult, SqliteRow, SqliteSynchronous,
 };
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _, Sqlite};
 
@@ -131,9 +131,9 @@ async fn connect_with(
         .synchronous(synchronous);
     let _stays_open_until_the_others_are = switch_to_wal(&options, settings.timeout).await?;
     let patience = settings.acquire_timeout;
-    // SQLite lets one write at a time. Those of this process queue here, where the first that came is the first served,
-    // instead of asking again and again whether the file is free.
-    let writes = Connections::own(options.clone(), 1, patience);
+    // SQLite lets one write at a time. While another process has the file it would ask less and less often whether it is
+    // free, and miss for seconds that it is if the other hardly pauses; so the store asks, every millisecond.
+    let writes = Connections::own(options.clone().busy_timeout(Duration::ZERO), 1, patience);
     let reads = Connections::own(options, settings.pool, patience);
     open(settings, Arc::new(reads), Arc::new(writes), None).await
 }
@@ -148,7 +148,7 @@ async fn switch_to_wal(
     let switching = async {
         loop {
             match options.connect().await {
-                Err(sqlx::Error::Database(error)) if primary_code(&*error) == BUSY => {
+                Err(error) if Meaning::of(&error, Sqlite::judge) == Meaning::Locked => {
                     tokio::time::sleep(PAUSE).await;
                 }
                 other => return other.map_err(|error| Failure::Unreachable(error.into())),
@@ -236,6 +236,7 @@ async fn make_private(path: String) -> Result<(), ConnectError> {
 
 impl Backend for Sqlite {
     const STORE: &'static str = NAME;
+    const ONE_WRITER: bool = true;
 
     const DIALECT: Dialect = Dialect {
         quote: '"',
@@ -264,20 +265,24 @@ impl Backend for Sqlite {
 
     const SCHEMA: &'static str = include_str!("../schema/sqlite.sql");
 
+    fn arguments(values: &[Value<'_>]) -> sqlx::Result<SqliteArguments> {
+        backend::arguments::<Sqlite>(values)
+    }
+
     async fn execute(
         connection: &mut SqliteConnection,
         statement: &Statement,
-        values: &[Value<'_>],
+        arguments: SqliteArguments,
     ) -> sqlx::Result<SqliteQueryResult> {
-        backend::execute::<Sqlite>(connection, statement, values).await
+        backend::execute::<Sqlite>(connection, statement, arguments).await
     }
 
     async fn fetch(
         connection: &mut SqliteConnection,
         statement: &Statement,
-        values: &[Value<'_>],
+        arguments: SqliteArguments,
     ) -> sqlx::Result<Vec<SqliteRow>> {
-        backend::fetch::<Sqlite>(connection, statement, values).await
+        backend::fetch::<Sqlite>(connection, statement, arguments).await
     }
 
     async fn create_table(connection: &mut SqliteConnection, schema: String) -> sqlx::Result<()> {
@@ -318,6 +323,7 @@ impl Backend for Sqlite {
         match primary_code(error) {
             GENERIC if error.message().starts_with("no such table") => Meaning::NoTable,
             FULL => Meaning::Full,
+            BUSY => Meaning::Locked,
             _ => Meaning::Other,
         }
     }

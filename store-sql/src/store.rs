@@ -13,6 +13,7 @@ use sqlx::Database;
 use crate::backend::{Backend, Value};
 use crate::connections::Connections;
 use crate::error::Failure;
+use crate::group_commit::GroupCommit;
 use crate::rows::to_column;
 use crate::schema::Table;
 use crate::statements::{Statement, Statements};
@@ -36,6 +37,8 @@ pub(crate) struct Inner<DB: Database> {
     pub(crate) statements: Statements,
     pub(crate) reads: Arc<Connections<DB>>,
     pub(crate) writes: Arc<Connections<DB>>,
+    /// Where the database lets one write at a time.
+    pub(crate) group_commit: Option<GroupCommit<DB>>,
     /// How long a verb may take.
     pub(crate) timeout: Duration,
     /// A connection that is never used, where the data goes with the last one.
@@ -100,6 +103,24 @@ impl<DB: Backend> Store for SqlStore<DB> {
 }
 
 impl<DB: Backend> Inner<DB> {
+    pub(crate) fn new(
+        table: Table,
+        reads: Arc<Connections<DB>>,
+        writes: Arc<Connections<DB>>,
+        timeout: Duration,
+        keeper: Option<DB::Connection>,
+    ) -> Self {
+        Inner {
+            statements: Statements::new(&table, &DB::DIALECT),
+            table,
+            reads,
+            group_commit: DB::ONE_WRITER.then(|| GroupCommit::new(Arc::clone(&writes), timeout)),
+            writes,
+            timeout,
+            _keeper: keeper.map(Into::into),
+        }
+    }
+
     async fn load(&self, key: &StoreKey) -> Result<Option<Stored>, Failure> {
         let values = [Value::Bytes(key.as_bytes())];
         let rows = self.fetch(&self.statements.load, &values).await?;

@@ -26,6 +26,7 @@ use anysession_sql::{SqliteStore, Table};
 use anysession_testkit::{Keeps, Storm};
 use child::{role, start};
 use common::{NOW, block_on, chain, create, done, entry, key, load, timed};
+use futures_util::future::join_all;
 use libtest_mimic::{Arguments, Trial};
 use mount::Mount;
 use sqlx::{Connection as _, Executor as _};
@@ -223,19 +224,25 @@ async fn locked() {
     let mut other = sqlx::SqliteConnection::connect(&url).await.unwrap();
     other.execute("BEGIN IMMEDIATE").await.unwrap();
 
-    let (put, time) = timed(store.put(&key(2), Expect::Absent, entry(""), NOW)).await;
-    let error = put.unwrap_err();
-    assert!(
-        !error.is_full() && chain(&error).contains("locked"),
-        "{}",
-        chain(&error)
-    );
+    let keys: Vec<_> = (2..12).map(key).collect();
+    let put = |key| store.put(key, Expect::Absent, entry(""), NOW);
+    let (puts, time) = timed(join_all(keys.iter().map(put))).await;
+    for put in puts {
+        let error = put.unwrap_err();
+        assert!(
+            !error.is_full() && chain(&error).contains("locked"),
+            "{}",
+            chain(&error)
+        );
+    }
     assert!(time < Duration::from_secs(4), "{time:?}");
     assert_eq!(load(&store, &key(1)).await.entry, entry("here"));
 
     other.execute("ROLLBACK").await.unwrap();
-    assert_eq!(store.load(&key(2)).await.unwrap(), None);
-    create(&store, &key(2), entry("")).await;
+    for key in &keys {
+        assert_eq!(store.load(key).await.unwrap(), None);
+        create(&store, key, entry("")).await;
+    }
 }
 
 async fn private() {
@@ -316,6 +323,16 @@ async fn full() {
         store.load(&key(stored.len() as u64 + 1)).await.unwrap(),
         None
     );
+    let more: Vec<_> = (1_000..1_008).map(key).collect();
+    let put = |key| store.put(key, Expect::Absent, entry(vec![7; 3000]), NOW);
+    let puts = join_all(more.iter().map(put)).await;
+    for (key, put) in more.iter().zip(puts) {
+        let found = store.load(key).await.unwrap();
+        match put {
+            Ok(_) => assert_eq!(found.unwrap().entry, entry(vec![7; 3000])),
+            Err(error) => assert!(error.is_full() && found.is_none(), "{}", chain(&error)),
+        }
+    }
     for &number in &stored {
         assert_eq!(load(&store, &key(number)).await.entry, entry(vec![7; 3000]));
     }

@@ -136,16 +136,14 @@ impl<DB: Backend> Shared<DB> {
             Ok(None) => {
                 let mut outcomes = Vec::with_capacity(group.len());
                 for Waiting { job, .. } in group {
-                    outcomes.push(self.alone(job.clone()).await);
+                    let arguments = job.arguments.clone();
+                    let outcome = execute_on(&self.connections, &job.statement, arguments);
+                    outcomes.push(outcome.await);
                 }
                 outcomes
             }
             Err(failure) => everybody(group, failure),
         }
-    }
-
-    async fn alone(&self, job: Job<DB>) -> Outcome<DB> {
-        execute_on(&self.connections, &job.statement, job.arguments).await
     }
 
     /// `None` if nothing was written because one of them failed, which is not for it to say of the others.
@@ -206,7 +204,7 @@ impl<DB: Backend> Turn<DB> {
     async fn carry_out(self, job: Job<DB>) -> Outcome<DB> {
         let others = self.take_others();
         if others.is_empty() {
-            return self.0.alone(job).await;
+            return execute_on(&self.0.connections, &job.statement, job.arguments).await;
         }
         let (call, called) = oneshot::channel();
         let own = Waiting {
@@ -261,15 +259,6 @@ impl<DB: Database> Drop for Turn<DB> {
                 let _ = next.call.send(Call::YourTurn(turn, next.job));
                 return;
             }
-        }
-    }
-}
-
-impl<DB: Backend> Clone for Job<DB> {
-    fn clone(&self) -> Self {
-        Job {
-            statement: self.statement.clone(),
-            arguments: self.arguments.clone(),
         }
     }
 }

@@ -9,8 +9,10 @@ use redis::{AsyncConnectionConfig, IntoConnectionInfo as _, RedisResult, Script,
 
 use super::{ANSWER_TIMEOUT, CONNECT_TIMEOUT, Client, DEADLINE, Key, NOW, Record};
 
-/// What stands before the payload: a format, the version, the deadline, and no user.
-const HEAD: usize = 21;
+/// What stands before the payload: what the script compares, and no user.
+const HEAD: usize = COMPARED + 4;
+/// A format, the version, the deadline.
+const COMPARED: usize = 17;
 const VERSION: std::ops::Range<usize> = 1..9;
 
 pub struct Redis {
@@ -43,9 +45,7 @@ impl Redis {
     fn record(&self, payload: &[u8]) -> (i64, Vec<u8>) {
         let version = self.next.fetch_add(1, Ordering::Relaxed);
         let mut record = Vec::with_capacity(HEAD + payload.len());
-        record.push(1);
-        record.extend(version.to_be_bytes());
-        record.extend(DEADLINE.to_be_bytes());
+        record.extend(compared(version, DEADLINE));
         record.extend([0; 4]);
         record.extend(payload);
         (version, record)
@@ -74,7 +74,7 @@ impl Client for Redis {
         let (next, record) = self.record(payload);
         let mut command = redis::cmd("EVALSHA");
         command.arg(&self.script).arg(1).arg(name(key));
-        command.arg(&version.to_be_bytes()).arg(NOW);
+        command.arg(&compared(version, NOW));
         command.arg(record).arg(DEADLINE);
         let mut connection = self.connection.clone();
         let changed: i64 = command
@@ -98,6 +98,13 @@ impl Client for Redis {
         assert_eq!(answer, Value::Okay, "nobody else writes");
         version
     }
+}
+
+fn compared(version: i64, deadline: i64) -> [u8; COMPARED] {
+    let mut head = [1; COMPARED];
+    head[VERSION].copy_from_slice(&version.to_be_bytes());
+    head[VERSION.end..].copy_from_slice(&deadline.to_be_bytes());
+    head
 }
 
 /// As long as the store's.

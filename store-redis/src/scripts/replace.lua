@@ -1,6 +1,9 @@
--- KEYS[1] the record. ARGV: the version that is expected; now; the new record; when Redis may remove it.
-local head = redis.call('GETRANGE', KEYS[1], 0, 16)
-if #head < 17 or string.byte(head) ~= 1 or string.sub(head, 2, 9) ~= ARGV[1] then return 0 end
-if struct.unpack('>I8', head, 10) <= tonumber(ARGV[2]) then return 0 end
-redis.call('SET', KEYS[1], ARGV[3], 'PXAT', ARGV[4])
+-- KEYS[1] the record. ARGV: the head that it should have, with the present time for a deadline; the new record; when Redis may
+-- remove it.
+local head = redis.call('GETRANGE', KEYS[1], '0', '16')
+if #head < 17 then return 0 end
+local start, deadline = struct.unpack('c9>I8', head)
+local expected, now = struct.unpack('c9>I8', ARGV[1])
+if start ~= expected or deadline <= now then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'PXAT', ARGV[3])
 return 1

@@ -1,8 +1,10 @@
--- KEYS[1] the record. ARGV: its version; now; the new deadline, as a number and as it is stored; when Redis may remove it.
-local head = redis.call('GETRANGE', KEYS[1], 0, 16)
-if #head < 17 or string.byte(head) ~= 1 or string.sub(head, 2, 9) ~= ARGV[1] then return 0 end
-local deadline = struct.unpack('>I8', head, 10)
-if deadline <= tonumber(ARGV[2]) or deadline >= tonumber(ARGV[3]) then return 0 end
-redis.call('SETRANGE', KEYS[1], 9, ARGV[4])
-redis.call('PEXPIREAT', KEYS[1], ARGV[5])
+-- KEYS[1] the record. ARGV: the head that it should have, with the present time for a deadline; the new deadline, as it is
+-- stored; when Redis may remove it.
+local head = redis.call('GETRANGE', KEYS[1], '0', '16')
+if #head < 17 then return 0 end
+local start, deadline = struct.unpack('c9>I8', head)
+local expected, now = struct.unpack('c9>I8', ARGV[1])
+if start ~= expected or deadline <= now or deadline >= struct.unpack('>I8', ARGV[2]) then return 0 end
+redis.call('SETRANGE', KEYS[1], '9', ARGV[2])
+redis.call('PEXPIREAT', KEYS[1], ARGV[3])
 return 1

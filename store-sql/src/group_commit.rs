@@ -142,7 +142,7 @@ impl<DB: Backend> Shared<DB> {
                 }
                 outcomes
             }
-            Err(failure) => everybody(group, failure),
+            Err(failure) => everybody(group, &failure),
         }
     }
 
@@ -190,7 +190,7 @@ async fn execute<DB: Backend>(
     DB::execute(connection, statement, DB::Arguments::default()).await
 }
 
-fn everybody<DB: Database>(group: &[Waiting<DB>], failure: Failure) -> Vec<Outcome<DB>> {
+fn everybody<DB: Database>(group: &[Waiting<DB>], failure: &Failure) -> Vec<Outcome<DB>> {
     group.iter().map(|_| Err(failure.clone())).collect()
 }
 
@@ -228,7 +228,7 @@ impl<DB: Backend> Turn<DB> {
         } = &*self.0;
         let working = async { Ok(self.0.all_of(&group).await) };
         let outcomes = within(*limit, connections, working).await;
-        let outcomes = outcomes.unwrap_or_else(|failure| everybody(&group, failure));
+        let outcomes = outcomes.unwrap_or_else(|failure| everybody(&group, &failure));
         for (waiting, outcome) in group.into_iter().zip(outcomes) {
             // It may not wait any more.
             let _ = waiting.call.send(Call::Done(outcome));

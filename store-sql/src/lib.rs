@@ -73,7 +73,7 @@
 //! - **One verb, one statement, no transaction.** Creating is an `INSERT` that replaces an expired row in the same step
 //!   (PostgreSQL is first sent one that does not, which takes it less time; no new id needs the other); writing and
 //!   deleting name the version that was read; how many rows were affected decides. Statements are prepared once a
-//!   connection.
+//!   connection. Only in [SQLite](#sqlite) do verbs that wait for each other share a transaction.
 //! - **Bounded time.** A server that is down, that hangs, or whose connections are all busy costs a request
 //!   `acquire_timeout` or `timeout`, then it is an error. When the server is back, so is the store, with the next verb.
 //! - **Nothing is written twice.** A read is sent again when its connection turns out to be lost. A write is sent again
@@ -95,8 +95,11 @@
 //!
 //! # SQLite
 //!
-//! Its file is made with mode 0600, and is meant for a local disk. Its writers take turns, also those of several
-//! processes, so it suits one machine.
+//! Its file is made with mode 0600, and is meant for a local disk, so it suits one machine. It lets one write at a time, also of several
+//! processes: one that finds the file taken asks every millisecond whether it is free, for four fifths of `timeout`. Writes that come
+//! while another one of the process is carried out wait for it together, and then go in one transaction, which waits for the disk
+//! once; what one of them runs into, and a request that is given up, is nothing to the others. On a pool of the application it
+//! is SQLite's own busy timeout that waits for other processes.
 
 //!
 //! # In Flask's layout

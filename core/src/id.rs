@@ -245,14 +245,14 @@ pub(crate) fn jitter(random: &dyn Random) -> f64 {
 }
 
 /// The random source failed, so no id was made.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 #[error("the random source failed; no session id was made")]
-pub struct RandomError(#[source] Arc<dyn std::error::Error + Send + Sync>);
+pub struct RandomError(#[source] Box<dyn std::error::Error + Send + Sync>);
 
 impl RandomError {
     /// Wraps the cause.
     pub fn new(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        RandomError(source.into().into())
+        RandomError(source.into())
     }
 }
 

@@ -20,8 +20,8 @@ use crate::version::{Owner, Stamp};
 const FORMAT: u8 = 1;
 pub(crate) const VERSION_LEN: usize = 8;
 const DEADLINE_AT: usize = 1 + VERSION_LEN;
-const USER_LEN_AT: usize = DEADLINE_AT + 8;
-const FIXED: usize = USER_LEN_AT + 4;
+const COMPARED: usize = DEADLINE_AT + 8;
+const FIXED: usize = COMPARED + 4;
 /// How many bytes tell whose a record is, if its user has this many.
 pub(crate) const fn owner_len(user: usize) -> usize {
     FIXED + VERSION_LEN + user
@@ -69,12 +69,12 @@ pub(crate) fn start(version: &[u8; VERSION_LEN]) -> [u8; DEADLINE_AT] {
     start
 }
 
-/// The same and the deadline: the bytes that scripts look at.
-pub(crate) fn head(version: &[u8; VERSION_LEN], deadline: Deadline) -> [u8; USER_LEN_AT] {
-    let mut head = [0; USER_LEN_AT];
-    head[..DEADLINE_AT].copy_from_slice(&start(version));
-    head[DEADLINE_AT..].copy_from_slice(&deadline.to_bytes());
-    head
+/// The same and the deadline: what scripts compare.
+pub(crate) fn compared(version: &[u8; VERSION_LEN], deadline: Deadline) -> [u8; COMPARED] {
+    let mut compared = [0; COMPARED];
+    compared[..DEADLINE_AT].copy_from_slice(&start(version));
+    compared[DEADLINE_AT..].copy_from_slice(&deadline.to_bytes());
+    compared
 }
 
 /// The bytes of a record, `None` if the user is longer than Redis can hold.
@@ -85,7 +85,7 @@ pub(crate) fn encode(stamp: &Stamp, entry: &Entry) -> Option<Vec<u8>> {
     })?;
     let room = owner_len(user.map_or(0, <[u8]>::len)) + entry.payload.len();
     let mut bytes = Vec::with_capacity(room);
-    bytes.extend_from_slice(&head(&stamp.version, entry.deadline.into()));
+    bytes.extend_from_slice(&compared(&stamp.version, entry.deadline.into()));
     bytes.extend_from_slice(&user_len.to_be_bytes());
     if let (Some(user), Some(owner)) = (user, &stamp.owner) {
         bytes.extend_from_slice(&owner.mark);

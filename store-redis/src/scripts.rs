@@ -1,8 +1,8 @@
 //! The conditional writes, each of which looks at one key and changes it in one step: scripts, but for what begins where
 //! nothing is, which Redis does by itself, and in less of its time.
 //!
-//! Numbers stand in them as Redis takes them, as texts: one of Lua's it would first have to write out, and a time of ours
-//! to read, which together is a seventh of what a script takes it.
+//! Numbers that are known stand in them as Redis takes them, as texts: one of Lua's it would first have to write out, and a
+//! time of ours to read, which together is a seventh of what a script takes it.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -70,7 +70,7 @@ pub(crate) fn replace(
     deadline: Deadline,
 ) -> Call {
     Call::new(&REPLACE, key, record.len())
-        .arg(&record::head(expected, now.into()))
+        .arg(&record::compared(expected, now.into()))
         .arg(record)
         .arg(deadline.removal())
 }
@@ -82,7 +82,7 @@ pub(crate) fn touch(
     deadline: Deadline,
 ) -> Call {
     Call::new(&TOUCH, key, 0)
-        .arg(&record::head(version, now.into()))
+        .arg(&record::compared(version, now.into()))
         .arg(&deadline.to_bytes())
         .arg(deadline.removal())
 }
@@ -104,7 +104,7 @@ impl Call {
     pub(crate) fn new(script: &'static LazyLock<Script>, key: String, large: usize) -> Self {
         let script = LazyLock::force(script);
         // Room for the rest, all of it short: a command that grows is copied each time.
-        let mut command = Cmd::with_capacity(9, script.hash.len() + key.len() + large + 80);
+        let mut command = Cmd::with_capacity(8, script.hash.len() + key.len() + large + 80);
         command.arg("EVALSHA").arg(&script.hash).arg(1).arg(&key);
         Call {
             script: Some(script),

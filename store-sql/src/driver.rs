@@ -7,6 +7,7 @@ use anysession::{ConnectError, Store};
 use crate::backend::Backend;
 use crate::connections::Connections;
 use crate::error::Failure;
+use crate::group_commit::GroupCommit;
 use crate::schema::Table;
 use crate::settings::{Settings, TIMEOUT};
 use crate::store::{Inner, SqlStore};
@@ -18,7 +19,15 @@ pub(crate) async fn open<DB: Backend>(
     writes: Arc<Connections<DB>>,
     keeper: Option<DB::Connection>,
 ) -> Result<SqlStore<DB>, ConnectError> {
-    let inner = Inner::new(settings.table, reads, writes, settings.timeout, keeper);
+    let group_commit = DB::ONE_WRITER.then(|| GroupCommit::new(Arc::clone(&writes)));
+    let inner = Inner::new(
+        settings.table,
+        reads,
+        writes,
+        group_commit,
+        settings.timeout,
+        keeper,
+    );
     inner
         .check_table(settings.create_table)
         .await
@@ -30,7 +39,7 @@ pub(crate) async fn open<DB: Backend>(
 pub(crate) fn on_pool<DB: Backend>(pool: sqlx::Pool<DB>, table: Table) -> SqlStore<DB> {
     let connections = Arc::new(Connections::Shared(pool));
     let reads = Arc::clone(&connections);
-    SqlStore::of(Inner::new(table, reads, connections, TIMEOUT, None))
+    SqlStore::of(Inner::new(table, reads, connections, None, TIMEOUT, None))
 }
 
 /// As the configuration holds it.

@@ -1,5 +1,6 @@
 //! What can go wrong. No text here holds a password, a value of a statement, or a byte of a session.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anysession::{RandomError, StoreError};
@@ -25,7 +26,9 @@ pub(crate) enum Failure {
         "the runtime that carried the write out has ended; it may have been carried out all the same"
     )]
     Abandoned,
-    #[error("another process keeps the database locked")]
+    #[error(
+        "something else keeps the database locked: another process, or another connection of this one"
+    )]
     Locked(#[source] Cause),
     #[error("the database has no room; free some, or delete expired sessions")]
     Full(#[source] Cause),
@@ -48,7 +51,13 @@ pub(crate) enum Failure {
     #[error("a row that this store did not write{0}")]
     Unreadable(&'static str),
     #[error("no version could be made")]
-    NoVersion(#[from] RandomError),
+    NoVersion(#[source] Arc<RandomError>),
+}
+
+impl From<RandomError> for Failure {
+    fn from(error: RandomError) -> Self {
+        Failure::NoVersion(Arc::new(error))
+    }
 }
 
 impl Failure {
@@ -92,7 +101,7 @@ pub(crate) enum Meaning {
         expect(dead_code, reason = "SQLite lets one write at a time")
     )]
     RolledBack,
-    /// Another process has the file: nothing was written.
+    /// Something else has the database: nothing was written.
     #[cfg_attr(
         not(feature = "sqlite"),
         expect(dead_code, reason = "the servers let others wait")

@@ -5,16 +5,16 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use sqlx::Database;
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::backend::Backend;
 use crate::connections::{Connections, Lent};
 use crate::error::Failure;
-use crate::running::{execute_on, failure, settle, within};
+use crate::running::{execute_on, failure, settle};
 use crate::statements::Statement;
 
 /// Writes that one transaction carries out at most: others of the file wait for all of them.
@@ -24,8 +24,6 @@ pub(crate) struct GroupCommit<DB: Database>(Arc<Shared<DB>>);
 
 struct Shared<DB: Database> {
     connections: Arc<Connections<DB>>,
-    /// How long a transaction may take.
-    limit: Duration,
     begin: Statement,
     commit: Statement,
     roll_back: Statement,
@@ -65,12 +63,11 @@ enum Call<DB: Database> {
 struct Turn<DB: Database>(Arc<Shared<DB>>);
 
 impl<DB: Backend> GroupCommit<DB> {
-    pub(crate) fn new(connections: Arc<Connections<DB>>, limit: Duration) -> Self {
+    pub(crate) fn new(connections: Arc<Connections<DB>>) -> Self {
         let statement = |text: &str| Statement::new(text.to_owned(), &DB::DIALECT);
         GroupCommit(Arc::new(Shared {
             connections,
-            limit,
-            // Takes the lock at once: a transaction that takes it at its first write fails where another one was faster.
+            // Takes the lock at once, so that a locked database shows before anything is written.
             begin: statement("BEGIN IMMEDIATE"),
             commit: statement("COMMIT"),
             roll_back: statement("ROLLBACK"),
@@ -130,44 +127,27 @@ impl<DB: Backend> Shared<DB> {
         place.and_then(|place| waiting.remove(place)).is_some()
     }
 
-    async fn all_of(&self, group: &[Waiting<DB>]) -> Vec<Outcome<DB>> {
-        match self.in_one_transaction(group).await {
-            Ok(Some(outcomes)) => outcomes,
-            Ok(None) => {
-                let mut outcomes = Vec::with_capacity(group.len());
-                for Waiting { job, .. } in group {
-                    let arguments = job.arguments.clone();
-                    let outcome = execute_on(&self.connections, &job.statement, arguments);
-                    outcomes.push(outcome.await);
-                }
-                outcomes
-            }
-            Err(failure) => everybody(group, &failure),
-        }
+    async fn alone(&self, job: Job<DB>) -> Outcome<DB> {
+        execute_on(&self.connections, &job.statement, job.arguments).await
     }
 
-    /// `None` if nothing was written because one of them failed, which is not for it to say of the others.
+    /// `None` if nothing was written: one of them failed, or they could not be committed together, which is not for one to
+    /// say of the others.
     async fn in_one_transaction(
         &self,
         group: &[Waiting<DB>],
-    ) -> Result<Option<Vec<Outcome<DB>>>, Failure> {
+    ) -> Result<Option<Vec<DB::QueryResult>>, Failure> {
         let mut connection = self.connections.take().await?;
         if let Err(error) = execute(&mut connection, &self.begin).await {
             return settle(&self.connections, connection, Err(error));
         }
-        let mut outcomes = Vec::with_capacity(group.len());
+        let mut results = Vec::with_capacity(group.len());
         for Waiting { job, .. } in group {
             let arguments = job.arguments.clone();
-            let executed = DB::execute(&mut connection, &job.statement, arguments).await;
-            match executed.map_err(failure::<DB>) {
-                // It undid itself and leaves the transaction as it was.
-                Err(taken @ Failure::Taken(_)) => outcomes.push(Err(taken)),
-                Ok(result) => outcomes.push(Ok(result)),
+            match DB::execute(&mut connection, &job.statement, arguments).await {
+                Ok(result) => results.push(result),
                 Err(_) => {
-                    // Where that is refused, closing the connection does it.
-                    if execute(&mut connection, &self.roll_back).await.is_ok() {
-                        connection.give_back();
-                    }
+                    self.undo(connection).await;
                     return Ok(None);
                 }
             }
@@ -175,11 +155,23 @@ impl<DB: Backend> Shared<DB> {
         match execute(&mut connection, &self.commit).await {
             Ok(_) => {
                 connection.give_back();
-                Ok(Some(outcomes))
+                Ok(Some(results))
             }
-            // Closing the connection undoes what it left open.
-            Err(error) => Err(failure::<DB>(error)),
+            Err(error) => match self.undo(connection).await {
+                true => Ok(None),
+                false => Err(failure::<DB>(error)),
+            },
         }
+    }
+
+    /// Whether there was a transaction to undo. Where there was none any more, or this is refused, closing the connection
+    /// leaves nothing open.
+    async fn undo(&self, mut connection: Lent<'_, DB>) -> bool {
+        let is_undone = execute(&mut connection, &self.roll_back).await.is_ok();
+        if is_undone {
+            connection.give_back();
+        }
+        is_undone
     }
 }
 
@@ -190,8 +182,9 @@ async fn execute<DB: Backend>(
     DB::execute(connection, statement, DB::Arguments::default()).await
 }
 
-fn everybody<DB: Database>(group: &[Waiting<DB>], failure: &Failure) -> Vec<Outcome<DB>> {
-    group.iter().map(|_| Err(failure.clone())).collect()
+/// It may not wait any more.
+fn tell<DB: Database>(call: oneshot::Sender<Call<DB>>, outcome: Outcome<DB>) {
+    let _ = call.send(Call::Done(outcome));
 }
 
 impl<DB: Database> Shared<DB> {
@@ -204,18 +197,15 @@ impl<DB: Backend> Turn<DB> {
     async fn carry_out(self, job: Job<DB>) -> Outcome<DB> {
         let others = self.take_others();
         if others.is_empty() {
-            return execute_on(&self.0.connections, &job.statement, job.arguments).await;
+            return self.0.alone(job).await;
         }
         let (call, called) = oneshot::channel();
-        let own = Waiting {
-            ticket: 0,
-            job,
-            call,
-        };
-        let mut group = vec![own];
+        let ticket = 0;
+        let mut group = vec![Waiting { ticket, job, call }];
         group.extend(others);
-        // On its own, so that a client that leaves takes nobody else's write with it.
-        tokio::spawn(self.carry_out_all(group));
+        // On a thread: a client that leaves takes nobody else's write with it, and no runtime that ends, is busy or stands
+        // still keeps the database locked.
+        tokio::task::spawn_blocking(move || Handle::current().block_on(self.carry_out_all(group)));
         match called.await {
             Ok(Call::Done(outcome)) => outcome,
             _ => Err(Failure::Abandoned),
@@ -223,15 +213,22 @@ impl<DB: Backend> Turn<DB> {
     }
 
     async fn carry_out_all(self, group: Vec<Waiting<DB>>) {
-        let Shared {
-            connections, limit, ..
-        } = &*self.0;
-        let working = async { Ok(self.0.all_of(&group).await) };
-        let outcomes = within(*limit, connections, working).await;
-        let outcomes = outcomes.unwrap_or_else(|failure| everybody(&group, &failure));
-        for (waiting, outcome) in group.into_iter().zip(outcomes) {
-            // It may not wait any more.
-            let _ = waiting.call.send(Call::Done(outcome));
+        match self.0.in_one_transaction(&group).await {
+            Ok(Some(results)) => {
+                for (waiting, result) in group.into_iter().zip(results) {
+                    tell(waiting.call, Ok(result));
+                }
+            }
+            Ok(None) => {
+                for Waiting { job, call, .. } in group {
+                    tell(call, self.0.alone(job).await);
+                }
+            }
+            Err(failure) => {
+                for waiting in group {
+                    tell(waiting.call, Err(failure.clone()));
+                }
+            }
         }
     }
 

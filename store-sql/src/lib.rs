@@ -77,7 +77,8 @@
 //! - **Bounded time.** A server that is down, that hangs, or whose connections are all busy costs a request
 //!   `acquire_timeout` or `timeout`, then it is an error. When the server is back, so is the store, with the next verb.
 //! - **Nothing is written twice.** A read is sent again when its connection turns out to be lost. A write is sent again
-//!   only if the database said that it undid it, for a deadlock; if nobody knows what became of it, it is an error.
+//!   only if the database said that it undid it, for a deadlock, or did not begin it, because it was locked; if nobody
+//!   knows what became of it, it is an error.
 //! - **Cleanup lets others work.** Expired rows are deleted 200 at a time, each statement with its own condition.
 //! - **Silence about secrets.** No error, event or `Debug` holds the password, the value of a statement or a payload.
 //!   sqlx's own log of statements is off on connections that the store opened.
@@ -95,12 +96,12 @@
 //!
 //! # SQLite
 //!
-//! Its file is made with mode 0600, and is meant for a local disk, so it suits one machine. It lets one write at a time, also of several
-//! processes: one that finds the file taken asks every millisecond whether it is free, for four fifths of `timeout`. Writes that come
-//! while another one of the process is carried out wait for it together, and then go in one transaction, which waits for the disk
-//! once; what one of them runs into, and a request that is given up, is nothing to the others. On a pool of the application it
-//! is SQLite's own busy timeout that waits for other processes.
-
+//! Its file is made with mode 0600, and is meant for a local disk, so it suits one machine. It lets one write at a time,
+//! also of several processes: one that finds the file locked asks every millisecond whether it is free, for four fifths of
+//! `timeout`. Writes that come while another one of the process is carried out wait for it together, and then go in one
+//! transaction, which waits for the disk once. What one of them runs into, and a request that is given up, is nothing to
+//! the others: if they cannot go together, each goes alone. On a pool of the application each goes alone, and waits as
+//! long as that pool's busy timeout says before the store asks again.
 //!
 //! # In Flask's layout
 //!

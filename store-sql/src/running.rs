@@ -20,7 +20,7 @@ struct Attempts {
 }
 
 impl Attempts {
-    /// How often a statement is sent that the database rolls back in favour of another one. Each time somebody else got
+    /// How often a statement is sent again that the database rolls back in favour of another one. Each time somebody else got
     /// on, so this many in a row are a sign of something else.
     const ROLLED_BACK: u32 = 30;
     const PAUSE: Duration = Duration::from_millis(1);
@@ -198,7 +198,7 @@ pub(crate) fn failure<DB: Backend>(error: sqlx::Error) -> Failure {
 }
 
 /// A deadline of our own on all of it: neither sqlx nor the databases have one for a server that stopped answering.
-pub(crate) async fn within<DB: Backend, T>(
+async fn within<DB: Backend, T>(
     limit: Duration,
     home: &Connections<DB>,
     work: impl Future<Output = Result<T, Failure>>,

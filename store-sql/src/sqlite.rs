@@ -75,7 +75,8 @@ impl SqlStore<Sqlite> {
     }
 
     /// A store on a pool of the application: its journal mode, its busy timeout and its durability are the
-    /// application's, and so is the table ([`create_table`](Self::create_table)).
+    /// application's, and so is the table ([`create_table`](Self::create_table)). Each write is a transaction of its own
+    /// there, also where several wait.
     ///
     /// A statement that is given up, because a verb takes longer than five seconds or nobody waits for it any more,
     /// closes its connection: the pool of a database in memory needs a second one that stays open.
@@ -323,7 +324,7 @@ impl Backend for Sqlite {
         match primary_code(error) {
             GENERIC if error.message().starts_with("no such table") => Meaning::NoTable,
             FULL => Meaning::Full,
-            BUSY => Meaning::Locked,
+            BUSY | LOCKED => Meaning::Locked,
             _ => Meaning::Other,
         }
     }
@@ -331,6 +332,8 @@ impl Backend for Sqlite {
 
 const GENERIC: i32 = 1;
 const BUSY: i32 = 5;
+/// The same between connections to one memory.
+const LOCKED: i32 = 6;
 const FULL: i32 = 13;
 
 /// The kind of error, without its variety.

@@ -37,7 +37,7 @@ pub(crate) struct Inner<DB: Database> {
     pub(crate) statements: Statements,
     pub(crate) reads: Arc<Connections<DB>>,
     pub(crate) writes: Arc<Connections<DB>>,
-    /// Where the database lets one write at a time.
+    /// Where the database lets one write at a time, on connections of the store's own.
     pub(crate) group_commit: Option<GroupCommit<DB>>,
     /// How long a verb may take.
     pub(crate) timeout: Duration,
@@ -107,6 +107,7 @@ impl<DB: Backend> Inner<DB> {
         table: Table,
         reads: Arc<Connections<DB>>,
         writes: Arc<Connections<DB>>,
+        group_commit: Option<GroupCommit<DB>>,
         timeout: Duration,
         keeper: Option<DB::Connection>,
     ) -> Self {
@@ -114,7 +115,7 @@ impl<DB: Backend> Inner<DB> {
             statements: Statements::new(&table, &DB::DIALECT),
             table,
             reads,
-            group_commit: DB::ONE_WRITER.then(|| GroupCommit::new(Arc::clone(&writes), timeout)),
+            group_commit,
             writes,
             timeout,
             _keeper: keeper.map(Into::into),

@@ -20,7 +20,6 @@ use anysession_testkit::RequestCosts;
 use anysession_testkit::servers::{MariaDb, Postgres, Proxy};
 use common::{LATER, NOW, block_on, create, done, entry, key, load, of_user};
 use events::EVENTS;
-use futures_util::future::join_all;
 use libtest_mimic::{Arguments, Trial};
 use servers::{open, trials_on};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
@@ -43,9 +42,6 @@ fn main() -> ExitCode {
         }),
         sqlite("no_statement_asks_for_the_time", || {
             block_on(times_in_sqlite());
-        }),
-        sqlite("writes_that_wait_share_a_transaction", || {
-            block_on(writes_at_once());
         }),
     ];
     trials.extend(trials_on![<Postgres as Logging>::start();
@@ -171,21 +167,6 @@ async fn times_in_sqlite() {
     EVENTS.with(|events| events.lock().unwrap().clear());
     every_verb(&store).await;
     check_times(&logged());
-}
-
-async fn writes_at_once() {
-    const WRITES: usize = 20;
-    let (_folder, store) = logged_sqlite().await;
-    let keys: Vec<_> = (0..).take(WRITES).map(key).collect();
-    let create = |key| create(&store, key, entry(""));
-    EVENTS.with(|events| events.lock().unwrap().clear());
-    join_all(keys.iter().map(create)).await;
-    let statements = logged();
-    let count = |word| statements.iter().filter(|text| text.contains(word)).count();
-    // The first goes alone, and the others meanwhile wait.
-    let counts = ["INSERT", "BEGIN", "COMMIT"].map(count);
-    assert_eq!(counts, [WRITES, 1, 1], "{statements:?}");
-    assert_eq!(statements.len(), WRITES + 2);
 }
 
 async fn logged_sqlite() -> (tempfile::TempDir, SqliteStore) {

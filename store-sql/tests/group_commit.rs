@@ -9,10 +9,10 @@ use std::pin::Pin;
 use std::task::Poll;
 
 use anysession::{Expect, Store as _, StoreError, Write};
-use anysession_sql::{SqliteStore, Table};
+use anysession_sql::SqliteStore;
 use common::{NOW, chain, create, done, entry, key, load, of_user};
 use futures_util::future::join_all;
-use sqlx::Executor as _;
+use sqlx::{Connection as _, Executor as _};
 use tokio::runtime::{Builder, Runtime};
 
 /// On one thread nothing goes on unless the test awaits it.
@@ -89,51 +89,111 @@ fn a_write_that_is_given_up_on_its_own_lets_the_next_go_on() {
 }
 
 #[test]
-fn a_runtime_that_ends_lets_the_others_go_on() {
+fn a_runtime_that_stands_still_or_ends_keeps_nobody_waiting() {
     let lasting = runtime();
     let (_folder, store) = lasting.block_on(open());
-    let ends = runtime();
-    let group = ends.block_on(async {
-        let mut puts = [0, 1, 2].map(|number| put(&store, number));
-        for put in &mut puts {
-            begin(put).await;
+    for (first, ends) in [(0, false), (10, true)] {
+        let other_runtime = runtime();
+        let (leads, with_it) = other_runtime.block_on(async {
+            let mut puts = [first, first + 1, first + 2].map(|number| put(&store, number));
+            for put in &mut puts {
+                begin(put).await;
+            }
+            let [alone, mut leads, with_it] = puts;
+            done(alone.await.unwrap());
+            begin(&mut leads).await;
+            (leads, with_it)
+        });
+        // From here on nobody drives it.
+        let driven = (!ends).then_some(other_runtime);
+        lasting.block_on(async {
+            create(&store, &key(first + 3), entry("")).await;
+            done(leads.await.unwrap());
+            done(with_it.await.unwrap());
+        });
+        drop(driven);
+    }
+}
+
+#[test]
+fn runtimes_that_write_at_once_lose_nothing() {
+    const WRITES: u64 = 60;
+    let (_folder, store) = runtime().block_on(open());
+    std::thread::scope(|scope| {
+        for first in [0, WRITES, 2 * WRITES] {
+            let store = &store;
+            scope.spawn(move || {
+                let puts = (first..first + WRITES).map(|number| put(store, number));
+                for put in runtime().block_on(join_all(puts)) {
+                    done(put.unwrap());
+                }
+            });
         }
-        let [first, mut leads, with_it] = puts;
-        done(first.await.unwrap());
-        // It will be carried out by a task of its own, which never comes to run.
-        begin(&mut leads).await;
-        (leads, with_it)
     });
-    let mut other = put(&store, 3);
-    lasting.block_on(begin(&mut other));
-    drop(ends);
-    lasting.block_on(async {
-        done(other.await.unwrap());
-        let (leads, with_it) = group;
-        for given_up in [leads, with_it] {
-            let error = given_up.await.unwrap_err();
-            assert!(chain(&error).contains("runtime"), "{}", chain(&error));
+    runtime().block_on(async {
+        for number in 0..3 * WRITES {
+            assert!(is_there(&store, number).await, "{number}");
         }
-        create(&store, &key(4), entry("")).await;
+    });
+}
+
+#[test]
+fn writes_that_wait_share_a_transaction() {
+    const WRITES: u64 = 20;
+    /// The log grows by each page that a transaction changes.
+    async fn log_after(at_once: bool) -> u64 {
+        let (folder, store) = open().await;
+        let puts = (0..WRITES).map(|number| put(&store, number));
+        if at_once {
+            for put in join_all(puts).await {
+                done(put.unwrap());
+            }
+        } else {
+            for put in puts {
+                done(put.await.unwrap());
+            }
+        }
+        let log = folder.path().join("sessions.db-wal");
+        std::fs::metadata(log).unwrap().len()
+    }
+    runtime().block_on(async {
+        let (one_by_one, at_once) = (log_after(false).await, log_after(true).await);
+        assert!(at_once * 3 < one_by_one, "{at_once} {one_by_one}");
+    });
+}
+
+#[test]
+fn more_writes_than_one_transaction_takes_are_all_carried_out() {
+    runtime().block_on(async {
+        let (_folder, store) = open().await;
+        for put in join_all((0..250).map(|number| put(&store, number))).await {
+            done(put.unwrap());
+        }
     });
 }
 
 #[test]
 fn what_one_write_runs_into_is_its_own() {
     const TRIGGERS: &str = "
-        CREATE TRIGGER aborts BEFORE INSERT ON web WHEN NEW.user_id = 'aborts'
+        CREATE TRIGGER aborts BEFORE INSERT ON anysession WHEN NEW.user_id = 'aborts'
             BEGIN SELECT RAISE(ABORT, 'not this one'); END;
-        CREATE TRIGGER rolls_back BEFORE INSERT ON web WHEN NEW.user_id = 'rolls back'
-            BEGIN SELECT RAISE(ROLLBACK, 'nor this one'); END;";
+        CREATE TRIGGER rolls_back BEFORE INSERT ON anysession WHEN NEW.user_id = 'rolls back'
+            BEGIN SELECT RAISE(ROLLBACK, 'nor this one'); END;
+        CREATE TABLE users (id TEXT PRIMARY KEY);
+        CREATE TABLE seen (id TEXT REFERENCES users (id) DEFERRABLE INITIALLY DEFERRED);
+        CREATE TRIGGER refuses_the_commit BEFORE INSERT ON anysession WHEN NEW.user_id = 'unknown'
+            BEGIN INSERT INTO seen VALUES ('unknown'); END;";
     runtime().block_on(async {
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}/app.db?mode=rwc", folder.path().display());
-        let pool = sqlx::SqlitePool::connect(&url).await.unwrap();
-        let store = SqliteStore::from_pool(pool.clone(), "web".parse::<Table>().unwrap());
-        store.create_table().await.unwrap();
-        pool.execute(TRIGGERS).await.unwrap();
+        let (folder, store) = open().await;
+        let url = format!("sqlite://{}/sessions.db", folder.path().display());
+        let mut application = sqlx::SqliteConnection::connect(&url).await.unwrap();
+        application.execute(TRIGGERS).await.unwrap();
 
-        for (round, bad) in [(0, "aborts"), (10, "rolls back")] {
+        for (round, bad, told) in [
+            (0, "aborts", "not this one"),
+            (10, "rolls back", "nor this one"),
+            (20, "unknown", "FOREIGN KEY"),
+        ] {
             let users = ["ada", "bob", bad, "cleo", bad, "dan"];
             let keys: Vec<_> = (round..).take(users.len()).map(key).collect();
             let puts = users.iter().zip(&keys).map(|(user, key)| {
@@ -144,7 +204,7 @@ fn what_one_write_runs_into_is_its_own() {
             for ((user, key), put) in users.iter().zip(&keys).zip(puts) {
                 if *user == bad {
                     let error = put.unwrap_err();
-                    assert!(chain(&error).contains("this one"), "{}", chain(&error));
+                    assert!(chain(&error).contains(told), "{}", chain(&error));
                     assert_eq!(store.load(key).await.unwrap(), None);
                 } else {
                     let found = load(&store, key).await;

@@ -273,11 +273,17 @@ async fn locked() {
     assert!(time < Duration::from_secs(4), "{time:?}");
     assert_eq!(load(&store, &key(1)).await.entry, entry("here"));
 
-    other.execute("ROLLBACK").await.unwrap();
     for key in &keys {
         assert_eq!(store.load(key).await.unwrap(), None);
-        create(&store, key, entry("")).await;
     }
+    let creating = join_all(keys.iter().map(|key| create(&store, key, entry(""))));
+    let freed = async {
+        // They ask again and again meanwhile.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        other.execute("ROLLBACK").await.unwrap();
+    };
+    let ((), time) = timed(async { drop(tokio::join!(creating, freed)) }).await;
+    assert!(time < Duration::from_secs(1), "{time:?}");
 }
 
 async fn private() {
@@ -304,6 +310,15 @@ async fn memory() {
         let given_up = tokio::time::timeout(Duration::ZERO, store.load(&key(1))).await;
         drop(given_up);
         assert_eq!(load(&store, &key(1)).await.entry, entry("here"));
+    }
+    for number in 0..20 {
+        let keys = [4 * number, 4 * number + 1, 4 * number + 2].map(|number| key(100 + number));
+        let puts = keys
+            .each_ref()
+            .map(|key| store.put(key, Expect::Absent, entry(""), NOW));
+        let given_up = tokio::time::timeout(Duration::ZERO, join_all(puts)).await;
+        drop(given_up);
+        create(&store, &key(100 + 4 * number + 3), entry("")).await;
     }
     let other = SqliteStore::connect("sqlite://:memory:").await.unwrap();
     assert_eq!(other.load(&key(1)).await.unwrap(), None);

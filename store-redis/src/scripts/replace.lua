@@ -1,4 +1,4 @@
--- KEYS[1] the record. ARGV: the head that it should have, with the present time for a deadline; the new record; when Redis may
+-- KEYS[1] the record. ARGV: what is compared of it, with the present time for a deadline; the new record; when Redis may
 -- remove it.
 local head = redis.call('GETRANGE', KEYS[1], '0', '16')
 if #head < 17 then return 0 end

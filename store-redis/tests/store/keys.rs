@@ -213,6 +213,32 @@ pub(crate) async fn what_another_wrote_is_no_session_and_stays() {
     assert_eq!(server.command(&["LRANGE", &name, "0", "-1"]).unwrap(), "x");
 }
 
+pub(crate) async fn a_record_in_a_newer_format_or_cut_off_is_no_session_and_stays() {
+    let server = Redis::setup().start().unwrap();
+    let store = open(&server.url()).await;
+    for damage in [
+        "redis.call('SETRANGE', KEYS[1], 0, '\\2')",
+        "redis.call('SET', KEYS[1], redis.call('GETRANGE', KEYS[1], 0, 12))",
+    ] {
+        let (key, version) = create(&*store, entry("x")).await;
+        let name = format!("anysession:session:{key}");
+        let run = |script| server.command(&["EVAL", script, "1", &name]).unwrap();
+        run(damage);
+        let sum = "return redis.sha1hex(redis.call('GET', KEYS[1]))";
+        let before = run(sum);
+        assert_eq!(store.load(&key).await.unwrap(), None);
+        let later = LATER + Duration::from_secs(1);
+        store.touch(&key, &version, later, NOW).await.unwrap();
+        for expect in [Expect::Version(version.clone()), Expect::Absent] {
+            let put = store.put(&key, expect, entry("y"), NOW).await;
+            assert_eq!(put.unwrap(), Write::Conflict);
+        }
+        let deleted = store.delete(&key, &version).await;
+        assert_eq!(deleted.unwrap(), Deletion::Conflict);
+        assert_eq!(run(sum), before);
+    }
+}
+
 pub(crate) async fn the_index_of_a_user_expires_with_the_last_session() {
     let server = Redis::setup().start().unwrap();
     let store = open(&server.url()).await;

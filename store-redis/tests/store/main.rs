@@ -29,6 +29,7 @@ fn main() -> std::process::ExitCode {
             a_server_clock_that_is_off_changes_no_answer,
             the_edges_of_time_are_no_errors,
             what_another_wrote_is_no_session_and_stays,
+            a_record_in_a_newer_format_or_cut_off_is_no_session_and_stays,
             the_index_of_a_user_expires_with_the_last_session,
             the_index_is_pruned_when_it_is_read;
         opening:

@@ -29,7 +29,8 @@ use common::{NOW, block_on, chain, create, done, entry, key, load, timed};
 use futures_util::future::join_all;
 use libtest_mimic::{Arguments, Trial};
 use mount::Mount;
-use sqlx::{Connection as _, Executor as _};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
 
 fn main() {
     if let Some((role, path)) = role() {
@@ -64,6 +65,9 @@ fn main() {
                 block_on(locked());
             },
         ),
+        trial("a_locked_memory_is_waited_for", || {
+            block_on(locked_memory());
+        }),
         trial("nobody_else_may_read_the_file", || {
             block_on(private());
         }),
@@ -348,6 +352,27 @@ async fn pool_of_the_application() {
         store.delete(&key(1), &version).await.unwrap(),
         Deletion::Done
     );
+}
+
+/// Between connections to one memory a table is locked, which no busy timeout waits for.
+async fn locked_memory() {
+    let options: SqliteConnectOptions = "sqlite::memory:".parse().unwrap();
+    let pool = sqlx::SqlitePool::connect_with(options.clone());
+    let store = SqliteStore::from_pool(pool.await.unwrap(), Table::default());
+    store.create_table().await.unwrap();
+    let mut other = options.connect().await.unwrap();
+    other
+        .execute("BEGIN IMMEDIATE; DELETE FROM anysession")
+        .await
+        .unwrap();
+    let freed = async {
+        // It asks again and again meanwhile.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        other.execute("ROLLBACK").await.unwrap();
+    };
+    let key = key(1);
+    let (_, ()) = tokio::join!(create(&store, &key, entry("here")), freed);
+    assert_eq!(load(&store, &key).await.entry, entry("here"));
 }
 
 async fn full() {

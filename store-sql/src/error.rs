@@ -23,7 +23,8 @@ pub(crate) enum Failure {
     #[error("the connection was lost; a write may have been carried out all the same")]
     Lost(#[source] Cause),
     #[error(
-        "the runtime that carried the write out has ended; it may have been carried out all the same"
+        "the write was abandoned: its runtime has ended, or there was no thread for it; it may have been carried out all \
+         the same"
     )]
     Abandoned,
     #[error(

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 
 use sqlx::Database;
 use tokio::runtime::Handle;
@@ -204,8 +205,11 @@ impl<DB: Backend> Turn<DB> {
         let mut group = vec![Waiting { ticket, job, call }];
         group.extend(others);
         // On a thread: a client that leaves takes nobody else's write with it, and no runtime that ends, is busy or stands
-        // still keeps the database locked.
-        tokio::task::spawn_blocking(move || Handle::current().block_on(self.carry_out_all(group)));
+        // still keeps the database locked. One of its own, since those of the runtime may all wait for this very write.
+        let runtime = Handle::current();
+        let thread = thread::Builder::new().name("anysession-sql".to_owned());
+        // If there is none to be had, the group is dropped here, and so told.
+        let _ = thread.spawn(move || runtime.block_on(self.carry_out_all(group)));
         match called.await {
             Ok(Call::Done(outcome)) => outcome,
             _ => Err(Failure::Abandoned),

@@ -6,6 +6,7 @@ mod common;
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::{Arc, Barrier};
 use std::task::Poll;
 
 use anysession::{Expect, Store as _, StoreError, Write};
@@ -112,6 +113,34 @@ fn a_runtime_that_stands_still_or_ends_keeps_nobody_waiting() {
             done(with_it.await.unwrap());
         });
         drop(driven);
+    }
+}
+
+#[test]
+fn blocking_threads_that_all_wait_for_a_write_are_not_in_its_way() {
+    const THREADS: usize = 4;
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(1)
+        .max_blocking_threads(THREADS)
+        .enable_all()
+        .build()
+        .unwrap();
+    let (_folder, store) = runtime.block_on(open());
+    let all_there = Arc::new(Barrier::new(THREADS));
+    let writers: Vec<_> = (0..THREADS as u64)
+        .map(|writer| {
+            let (store, all_there) = (store.clone(), Arc::clone(&all_there));
+            let handle = runtime.handle().clone();
+            runtime.spawn_blocking(move || {
+                all_there.wait();
+                for number in 0..20 {
+                    handle.block_on(create(&store, &key(100 * writer + number), entry("")));
+                }
+            })
+        })
+        .collect();
+    for writer in writers {
+        runtime.block_on(writer).unwrap();
     }
 }
 

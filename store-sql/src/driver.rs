@@ -10,6 +10,7 @@ use crate::error::Failure;
 use crate::group_commit::GroupCommit;
 use crate::schema::Table;
 use crate::settings::{Settings, TIMEOUT};
+use crate::statements::Statements;
 use crate::store::{Inner, SqlStore};
 
 /// The store on connections of its own; its table is looked at, and made if need be.
@@ -19,15 +20,15 @@ pub(crate) async fn open<DB: Backend>(
     writes: Arc<Connections<DB>>,
     keeper: Option<DB::Connection>,
 ) -> Result<SqlStore<DB>, ConnectError> {
-    let group_commit = DB::ONE_WRITER.then(|| GroupCommit::new(Arc::clone(&writes)));
-    let inner = Inner::new(
-        settings.table,
+    let inner = Inner {
+        statements: Statements::new(&settings.table, &DB::DIALECT),
+        table: settings.table,
         reads,
+        group_commit: DB::ONE_WRITER.then(|| GroupCommit::new(Arc::clone(&writes))),
         writes,
-        group_commit,
-        settings.timeout,
-        keeper,
-    );
+        timeout: settings.timeout,
+        _keeper: keeper.map(Into::into),
+    };
     inner
         .check_table(settings.create_table)
         .await
@@ -38,8 +39,15 @@ pub(crate) async fn open<DB: Backend>(
 /// The store on a pool of the application.
 pub(crate) fn on_pool<DB: Backend>(pool: sqlx::Pool<DB>, table: Table) -> SqlStore<DB> {
     let connections = Arc::new(Connections::Shared(pool));
-    let reads = Arc::clone(&connections);
-    SqlStore::of(Inner::new(table, reads, connections, None, TIMEOUT, None))
+    SqlStore::of(Inner {
+        statements: Statements::new(&table, &DB::DIALECT),
+        table,
+        reads: Arc::clone(&connections),
+        writes: connections,
+        group_commit: None,
+        timeout: TIMEOUT,
+        _keeper: None,
+    })
 }
 
 /// As the configuration holds it.

@@ -34,12 +34,12 @@ struct Shared<DB: Database> {
 /// Who has the turn, and who waits for it.
 struct Line<DB: Database> {
     turn_is_taken: bool,
-    waiting: VecDeque<Waiting<DB>>,
+    /// Each with its ticket.
+    waiting: VecDeque<(u64, Waiting<DB>)>,
     last_ticket: u64,
 }
 
 struct Waiting<DB: Database> {
-    ticket: u64,
     job: Job<DB>,
     call: oneshot::Sender<Call<DB>>,
 }
@@ -108,7 +108,7 @@ impl<DB: Backend> Shared<DB> {
             let (call, called) = oneshot::channel();
             line.last_ticket += 1;
             let ticket = line.last_ticket;
-            line.waiting.push_back(Waiting { ticket, job, call });
+            line.waiting.push_back((ticket, Waiting { job, call }));
             (ticket, called)
         };
         let patience = self.connections.patience();
@@ -124,7 +124,7 @@ impl<DB: Backend> Shared<DB> {
     /// Whether it was still waiting.
     fn withdraw(&self, ticket: u64) -> bool {
         let waiting = &mut self.line().waiting;
-        let place = waiting.iter().position(|waiting| waiting.ticket == ticket);
+        let place = waiting.iter().position(|&(of, _)| of == ticket);
         place.and_then(|place| waiting.remove(place)).is_some()
     }
 
@@ -201,8 +201,7 @@ impl<DB: Backend> Turn<DB> {
             return self.0.alone(job).await;
         }
         let (call, called) = oneshot::channel();
-        let ticket = 0;
-        let mut group = vec![Waiting { ticket, job, call }];
+        let mut group = vec![Waiting { job, call }];
         group.extend(others);
         // On a thread: a client that leaves takes nobody else's write with it, and no runtime that ends, is busy or stands
         // still keeps the database locked. One of its own, since those of the runtime may all wait for this very write.
@@ -224,7 +223,7 @@ impl<DB: Backend> Turn<DB> {
                 }
             }
             Ok(None) => {
-                for Waiting { job, call, .. } in group {
+                for Waiting { job, call } in group {
                     tell(call, self.0.alone(job).await);
                 }
             }
@@ -240,7 +239,7 @@ impl<DB: Backend> Turn<DB> {
     fn take_others(&self) -> Vec<Waiting<DB>> {
         let mut line = self.0.line();
         let number = line.waiting.len().min(MOST - 1);
-        let first = line.waiting.drain(..number);
+        let first = line.waiting.drain(..number).map(|(_, waiting)| waiting);
         first.filter(|waiting| !waiting.call.is_closed()).collect()
     }
 }
@@ -249,7 +248,7 @@ impl<DB: Database> Drop for Turn<DB> {
     fn drop(&mut self) {
         loop {
             let mut line = self.0.line();
-            let Some(next) = line.waiting.pop_front() else {
+            let Some((_, next)) = line.waiting.pop_front() else {
                 line.turn_is_taken = false;
                 return;
             };

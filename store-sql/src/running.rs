@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::backend::{Backend, Value};
 use crate::connections::{Connections, Lent};
@@ -15,27 +15,31 @@ use crate::store::Inner;
 /// The attempts at one statement.
 struct Attempts {
     rolled_back: u32,
+    /// Whether it is sent once more when its connection was lost.
+    repeats_lost: bool,
     /// How long a locked database is waited for: less than a verb may take, so that the error tells what it was.
     locked_until: Instant,
 }
 
 impl Attempts {
-    /// How often a statement is sent again that the database rolls back in favour of another one. Each time somebody else got
-    /// on, so this many in a row are a sign of something else.
+    /// How often a statement is sent again that the database rolls back in favour of another one. Each time somebody else
+    /// got on, so this many in a row are a sign of something else.
     const ROLLED_BACK: u32 = 30;
     const PAUSE: Duration = Duration::from_millis(1);
 
     fn within(limit: Duration) -> Self {
         Attempts {
             rolled_back: 0,
+            repeats_lost: false,
             locked_until: Instant::now() + limit.mul_f64(0.8),
         }
     }
 
-    /// Makes way for the others if the database did not carry the statement out, so that it can be sent again. Of a write
-    /// whose connection was lost, or that nobody answered, nobody knows.
+    /// Whether it can be sent again, after the others had time to get on: the database did not carry it out, or it is one
+    /// that does no harm if it did.
     async fn make_way(&mut self, failure: Option<&Failure>) -> bool {
         let pause = match failure {
+            Some(Failure::Lost(_)) => return std::mem::take(&mut self.repeats_lost),
             Some(Failure::RolledBack(_)) if self.rolled_back < Self::ROLLED_BACK => {
                 self.rolled_back += 1;
                 Self::PAUSE * self.rolled_back
@@ -49,22 +53,16 @@ impl Attempts {
 }
 
 impl<DB: Backend> Inner<DB> {
-    /// Runs a statement that changes something.
+    /// Runs a statement that changes something. Of one whose connection was lost, or that nobody answered, nobody knows
+    /// whether it was carried out, so it is not sent again.
     pub(crate) async fn execute(
         &self,
         statement: &Statement,
         values: &[Value<'_>],
     ) -> Result<DB::QueryResult, Failure> {
-        let executing = async {
-            let mut attempts = Attempts::within(self.timeout);
-            loop {
-                let done = self.execute_once(statement, values).await;
-                if !attempts.make_way(done.as_ref().err()).await {
-                    return done;
-                }
-            }
-        };
-        within(self.timeout, &self.writes, executing).await
+        let attempts = Attempts::within(self.timeout);
+        let once = || self.execute_once(statement, values);
+        self.attempt(&self.writes, attempts, once).await
     }
 
     /// Runs a statement that only reads. It is sent once more when the connection was lost: that may have been long
@@ -74,21 +72,37 @@ impl<DB: Backend> Inner<DB> {
         statement: &Statement,
         values: &[Value<'_>],
     ) -> Result<Vec<DB::Row>, Failure> {
-        let fetching = async {
-            let mut attempts = Attempts::within(self.timeout);
-            let mut was_lost = false;
+        let attempts = Attempts {
+            repeats_lost: true,
+            ..Attempts::within(self.timeout)
+        };
+        let once = || self.fetch_once(statement, values);
+        self.attempt(&self.reads, attempts, once).await
+    }
+
+    /// A deadline of our own on all of it: neither sqlx nor the databases have one for a server that stopped answering.
+    async fn attempt<T, Once>(
+        &self,
+        home: &Connections<DB>,
+        mut attempts: Attempts,
+        once: impl Fn() -> Once,
+    ) -> Result<T, Failure>
+    where
+        Once: Future<Output = Result<T, Failure>>,
+    {
+        let attempting = async {
             loop {
-                let done = self.fetch_once(statement, values).await;
-                let goes_on = match &done {
-                    Err(Failure::Lost(_)) => !std::mem::replace(&mut was_lost, true),
-                    other => attempts.make_way(other.as_ref().err()).await,
-                };
-                if !goes_on {
+                let done = once().await;
+                if !attempts.make_way(done.as_ref().err()).await {
                     return done;
                 }
             }
         };
-        within(self.timeout, &self.reads, fetching).await
+        let done = timeout(self.timeout, attempting).await;
+        done.unwrap_or_else(|_| {
+            home.distrust_idle();
+            Err(Failure::NoAnswer(self.timeout))
+        })
     }
 
     async fn execute_once(
@@ -142,16 +156,9 @@ impl<DB: Backend> Inner<DB> {
 
     /// Runs the statements of a schema.
     pub(crate) async fn make(&self, schema: String) -> Result<(), Failure> {
-        let creating = async {
-            let mut attempts = Attempts::within(self.timeout);
-            loop {
-                let done = self.make_once(schema.clone()).await;
-                if !attempts.make_way(done.as_ref().err()).await {
-                    return done;
-                }
-            }
-        };
-        within(self.timeout, &self.writes, creating).await
+        let attempts = Attempts::within(self.timeout);
+        let once = || self.make_once(schema.clone());
+        self.attempt(&self.writes, attempts, once).await
     }
 
     async fn make_once(&self, schema: String) -> Result<(), Failure> {
@@ -195,16 +202,4 @@ pub(crate) fn settle<DB: Backend, T>(
 /// What the error of a statement amounts to.
 pub(crate) fn failure<DB: Backend>(error: sqlx::Error) -> Failure {
     Meaning::of(&error, DB::judge).failure(error.into())
-}
-
-/// A deadline of our own on all of it: neither sqlx nor the databases have one for a server that stopped answering.
-async fn within<DB: Backend, T>(
-    limit: Duration,
-    home: &Connections<DB>,
-    work: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Failure> {
-    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
-        home.distrust_idle();
-        Err(Failure::NoAnswer(limit))
-    })
 }

@@ -103,25 +103,6 @@ impl<DB: Backend> Store for SqlStore<DB> {
 }
 
 impl<DB: Backend> Inner<DB> {
-    pub(crate) fn new(
-        table: Table,
-        reads: Arc<Connections<DB>>,
-        writes: Arc<Connections<DB>>,
-        group_commit: Option<GroupCommit<DB>>,
-        timeout: Duration,
-        keeper: Option<DB::Connection>,
-    ) -> Self {
-        Inner {
-            statements: Statements::new(&table, &DB::DIALECT),
-            table,
-            reads,
-            group_commit,
-            writes,
-            timeout,
-            _keeper: keeper.map(Into::into),
-        }
-    }
-
     async fn load(&self, key: &StoreKey) -> Result<Option<Stored>, Failure> {
         let values = [Value::Bytes(key.as_bytes())];
         let rows = self.fetch(&self.statements.load, &values).await?;

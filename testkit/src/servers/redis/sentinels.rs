@@ -7,7 +7,7 @@ use super::super::{Program, ServerError, find, free_port};
 use super::cli::Cli;
 use super::{PACKAGE, Redis, USER};
 
-/// A master, its replica, and three Sentinels that watch them and replace a dead master after about a second.
+/// A master, its replica, and three Sentinels that watch them and replace a dead master after about three seconds.
 #[derive(Debug)]
 pub struct RedisSentinels {
     servers: [Redis; 2],
@@ -99,6 +99,9 @@ fn start_sentinel(master: &Redis) -> Result<(Program, Cli), ServerError> {
     let mut program = Program::new(find("redis-server", PACKAGE)?, USER)?;
     let port = free_port()?;
     let service = RedisSentinels::SERVICE;
+    // A Sentinel asks once a second, and may take that long until it reaches the master that it has just made. With
+    // hardly more it would hold it for dead, and make the old one, restarted and empty, the master again.
+    let down_after = 2_500;
     // A Sentinel writes what it learns into its configuration.
     let file = program.folder().join("sentinel.conf");
     fs::write(
@@ -106,7 +109,7 @@ fn start_sentinel(master: &Redis) -> Result<(Program, Cli), ServerError> {
         format!(
             "bind 127.0.0.1\nport {port}\n\
              sentinel monitor {service} 127.0.0.1 {} 2\n\
-             sentinel down-after-milliseconds {service} 1000\n\
+             sentinel down-after-milliseconds {service} {down_after}\n\
              sentinel failover-timeout {service} 5000\n",
             master.port()
         ),

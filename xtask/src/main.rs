@@ -6,6 +6,7 @@
     reason = "a command-line tool prints"
 )]
 
+mod failures;
 mod packages;
 mod python;
 
@@ -53,7 +54,11 @@ fn test() -> Result<(), String> {
     // The crates are compiled by the compiler; what only cargo knows, their dependencies, is checked here.
     core_depends_on_no_runtime()?;
     // All that fails is told, not only the first.
-    cargo(&["test", "--workspace", "--no-fail-fast"])
+    failures::run_tests(&mut cargo_command(&[
+        "test",
+        "--workspace",
+        "--no-fail-fast",
+    ]))
 }
 
 fn python() -> Result<(), String> {
@@ -217,10 +222,14 @@ fn core_depends_on_no_runtime() -> Result<(), String> {
 }
 
 fn cargo(args: &[&str]) -> Result<(), String> {
+    run(&mut cargo_command(args))
+}
+
+fn cargo_command(args: &[&str]) -> Command {
+    let mut cargo = Command::new("cargo");
     // An absent server is a failure here, and an ignored test elsewhere.
-    run(Command::new("cargo")
-        .args(args)
-        .env("ANYSESSION_REQUIRE_ALL", "1"))
+    cargo.args(args).env("ANYSESSION_REQUIRE_ALL", "1");
+    cargo
 }
 
 fn run(command: &mut Command) -> Result<(), String> {

@@ -22,6 +22,13 @@ pub(crate) fn tasks(plan: Plan, fate: &Fate) -> &'static [Task] {
     }
 }
 
+/// Whether the next task of a plan is carried out after one that ended so. Where a log-out finds that others were faster
+/// to end the session, or to make it another user's, a session for what else was wished could take the place of theirs
+/// in the browser. Only a log-in begins one all the same: it is a new authentication.
+pub(crate) fn goes_on(done: &Done, fate: &Fate) -> bool {
+    *done != Done::Over || matches!(fate, Fate::LogIn(_))
+}
+
 /// What a request says after a commit.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Settled {

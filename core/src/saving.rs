@@ -1,7 +1,7 @@
 //! Carrying out what a request wishes: when it asks for it, and when it ends.
 
 use crate::clock::Timestamp;
-use crate::closing::{IdAfter, settle, tasks};
+use crate::closing::{IdAfter, goes_on, settle, tasks};
 use crate::commit::{Commit, Done, End, Task};
 use crate::error::Error;
 use crate::lifecycle::{Fate, Outcome, Plan, Policy, plan};
@@ -173,8 +173,12 @@ impl Turn<'_> {
             let destroyed = (end == End::Destroyed).then(|| commit.found().key());
             let done = commit.done(end);
             shared.tell_done(task, destroyed.flatten().as_ref(), &done, commit.found());
-            ended |= done == Done::Over && task != Task::Destroy;
+            let rest_is_dropped = nth + 1 < job.tasks.len() && !goes_on(&done, &commit.wish.fate);
+            ended = rest_is_dropped || done == Done::Over && task != Task::Destroy;
             self.settle(done, commit, now);
+            if rest_is_dropped {
+                break;
+            }
         }
         Ok(ended)
     }

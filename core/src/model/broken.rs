@@ -37,6 +37,8 @@ pub(super) enum Broken {
     DeleteAtTheVersion,
     /// A request that had to follow a replaced id sends no cookie.
     NoCookieAfterFollowing,
+    /// A log-out that finds its session over, or another user's, begins no other.
+    NothingBeginsAfterOver,
     /// An expired entry counts as gone in a writing verb.
     ExpiredIsGone,
 }

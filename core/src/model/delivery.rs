@@ -6,7 +6,8 @@ use std::collections::HashSet;
 use stateright::{Checker, HasDiscoveries, Model};
 
 use super::program::{
-    DATA, DESTROY, LOG_IN_U, LOG_IN_V, Program, READ, REGENERATE, SAVE_DATA, SAVE_LOG_IN,
+    DATA, DESTROY, DESTROY_DATA, LOG_IN_U, LOG_IN_V, Program, READ, REGENERATE, SAVE_DATA,
+    SAVE_LOG_IN,
 };
 use super::start::{Cookies, Start};
 use super::wrong::Wrong;
@@ -77,6 +78,15 @@ fn the_cookie_of_a_save_would_overwrite_the_one_that_replaced_it() {
         Cookies::Permanent,
         Wrong::DeadCookie,
     );
+}
+
+#[test]
+fn a_log_out_that_finds_another_user_there_would_overwrite_the_cookie_of_their_login() {
+    let programs = [LOG_IN_V, DESTROY_DATA];
+    let wrong = Wrong::CookieOverwritten;
+    let cookies = Cookies::EndWithTheBrowser;
+    let broken = Broken::NothingBeginsAfterOver;
+    needed(broken, Start::SignedIn, &programs, cookies, wrong);
 }
 
 /// With cookies that end with the browser no line is sent again, so any order is promised to be harmless.

@@ -51,8 +51,8 @@ struct Running {
     found: Found,
     who: u8,
     ids: u8,
-    /// How many destroys it has carried out.
-    destroyed: u8,
+    /// Whether it has destroyed the session.
+    destroyed: bool,
     broken: Option<Clause>,
 }
 
@@ -71,7 +71,7 @@ impl Running {
             found: found.clone(),
             who,
             ids: 0,
-            destroyed: 0,
+            destroyed: false,
             broken,
         };
         running.next_task();
@@ -93,10 +93,12 @@ impl Running {
             let id = session_id(32 * (self.who + 1) + self.ids);
             step = commit.resume(Reply::NewId(id)).unwrap();
         }
-        self.at_work = Some((commit, step));
-        if let Some((_, Step::Finished(end))) = &self.at_work {
-            self.destroyed += u8::from(*end == End::Destroyed);
-            self.at_work = None;
+        let Step::Finished(end) = step else {
+            self.at_work = Some((commit, step));
+            return;
+        };
+        self.destroyed |= end == End::Destroyed;
+        if closing::goes_on(&commit.done(end), &self.wish.fate) {
             self.next_task();
         }
     }
@@ -241,8 +243,9 @@ fn compare(
             reference.destroy(first, user);
         }
         if request.at_work.is_none() {
+            let wanted = Wanted::of(&programs[who], user, &data);
+            reference.carry_out(&wanted, first, user, request.destroyed);
             requests[who] = None;
-            reference.carry_out(&Wanted::of(&programs[who], user, &data), first, user);
         }
     }
     prop_assert_eq!(live(&shelf), reference.live());

@@ -34,6 +34,7 @@ pub(super) const LOG_IN_V: Program = Program("log in as v", &[&[Append, LogIn("v
 pub(super) const DESTROY: Program = Program("destroy", &[&[Destroy]]);
 pub(super) const DESTROY_LOG_IN: Program =
     Program("destroy, log in as u", &[&[Destroy, LogIn("u"), Append]]);
+pub(super) const DESTROY_DATA: Program = Program("destroy, data", &[&[Destroy, Append]]);
 pub(super) const SAVE_DATA: Program = Program("data, save, data", &[&[Append], &[Append]]);
 pub(super) const SAVE_REGENERATE: Program =
     Program("regenerate, save, data", &[&[Regenerate], &[Append]]);
@@ -42,7 +43,7 @@ pub(super) const SAVE_LOG_IN: Program = Program(
     &[&[LogIn("u"), Append], &[Append]],
 );
 
-pub(super) const PROGRAMS: [Program; 10] = [
+pub(super) const PROGRAMS: [Program; 11] = [
     READ,
     DATA,
     REGENERATE,
@@ -50,6 +51,7 @@ pub(super) const PROGRAMS: [Program; 10] = [
     LOG_IN_V,
     DESTROY,
     DESTROY_LOG_IN,
+    DESTROY_DATA,
     SAVE_DATA,
     SAVE_REGENERATE,
     SAVE_LOG_IN,

@@ -256,7 +256,7 @@ impl Request {
     fn begin(&mut self, scene: &mut Scene<'_>) {
         let mut wish = Wish::default();
         let mut own = self.handle(&mut wish, scene);
-        self.count_as_entitled(own, scene);
+        self.count_as_entitled(&wish, own, scene);
         if let Found::Replaced(tombstone) = &self.found {
             let ago = scene.now.since(tombstone.replaced);
             let speaks = wish.destroy || matches!(wish.fate, Fate::LogIn(_));

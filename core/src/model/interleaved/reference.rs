@@ -141,10 +141,20 @@ impl Reference {
         }
     }
 
-    /// One request, at once, on the session that it found.
-    pub(super) fn carry_out(&mut self, wanted: &Wanted, at: usize, user: Option<&'static str>) {
+    /// One request, at once, on the session that it found, or after it has destroyed that.
+    pub(super) fn carry_out(
+        &mut self,
+        wanted: &Wanted,
+        at: usize,
+        user: Option<&'static str>,
+        destroyed: bool,
+    ) {
         if wanted.destroy {
-            return self.begin_anew(wanted);
+            // Where others were faster, nothing but a log-in begins another.
+            if destroyed || wanted.log_in.is_some() {
+                self.begin_anew(wanted);
+            }
+            return;
         }
         let current = self.current(at, user, wanted.log_in);
         match (current, wanted.log_in) {

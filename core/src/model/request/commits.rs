@@ -125,6 +125,12 @@ impl Request {
             }
             done => done,
         };
+        let goes_on = closing::goes_on(&done, &wish.fate)
+            || scene.broken == Some(Broken::NothingBeginsAfterOver);
+        let begins_after_destroy = then.is_some() && done == Done::Destroyed;
+        if begins_after_destroy && !self.program.wants_new_id() {
+            scene.browser.entitled += 1;
+        }
         let settled = closing::settle(done, &left, &wish.changes, &POLICY, scene.now);
         let kept = scene.broken == Some(Broken::CookieOfSaveDropped);
         match settled.id {
@@ -145,11 +151,11 @@ impl Request {
         };
         match then {
             // The operations are those of the session that begins now.
-            Some(task) => {
+            Some(task) if goes_on => {
                 let own = self.operations_wished(&wish);
                 self.start(task, None, wish, own, scene);
             }
-            None => self.next_segment(scene),
+            _ => self.next_segment(scene),
         }
     }
 

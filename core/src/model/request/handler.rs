@@ -56,11 +56,13 @@ impl Request {
     }
 
     /// A request that begins a session is entitled to a new id, though not with an id that was just replaced, nor after a
-    /// save that found its session gone.
-    pub(super) fn count_as_entitled(&self, own: Ops, scene: &mut Scene<'_>) {
+    /// save that found its session gone. One that destroys its session first is, once that is done.
+    pub(super) fn count_as_entitled(&self, wish: &Wish, own: Ops, scene: &mut Scene<'_>) {
         let begins = match &self.found {
             Found::Nothing(absence) => *absence != Absence::Ended,
-            Found::Replaced(tombstone) => scene.now.since(tombstone.replaced) >= GRACE,
+            Found::Replaced(tombstone) => {
+                !wish.destroy && scene.now.since(tombstone.replaced) >= GRACE
+            }
             Found::Live(_) => false,
         };
         if begins && own != 0 && !self.program.wants_new_id() {

@@ -48,6 +48,10 @@ impl Visit {
 
     fn close_now(self: &mut Arc<Self>) -> Option<ResponseHeaders> {
         if !self.is_loaded() {
+            // Whoever loads it later, in a stream or a socket, must not be told that a new id has reached the browser.
+            if Arc::get_mut(self).is_none() {
+                self.lock().sent = true;
+            }
             return Some(ResponseHeaders::default());
         }
         match Arc::get_mut(self) {

@@ -55,7 +55,14 @@ impl State {
             Occasion::Close(outcome) => outcome,
         };
         if self.failed {
-            return Err(Error::SaveFailed.into());
+            match occasion {
+                // Whatever became of the earlier changes, the session is ended now, or that is an error by itself.
+                _ if self.wish.destroy => self.failed = false,
+                Occasion::Close(Outcome::Failed) => return Ok(None),
+                Occasion::Save | Occasion::Close(Outcome::Succeeded) => {
+                    return Err(Error::SaveFailed.into());
+                }
+            }
         }
         let mut plan = plan(&self.found, &self.wish, outcome, now, policy);
         let mut too_late = false;

@@ -361,7 +361,8 @@ impl Session {
     ///
     /// [`Error::Store`] (whether the changes were stored is unknown then), [`Error::Contended`] and
     /// [`Error::TooLarge`]: they are not made any more, and every later save of this request, the one at its end too,
-    /// answers [`Error::SaveFailed`]. So it is if the future is dropped before it is ready.
+    /// answers [`Error::SaveFailed`], unless the session is [destroyed](Self::destroy). So it is if the future is
+    /// dropped before it is ready.
     ///
     /// [`Error::SessionEnded`] if the session was destroyed or passed to another user meanwhile: the changes are
     /// dropped. [`Error::AfterResponse`] if a new id would be needed after the response was sent; a

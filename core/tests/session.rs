@@ -465,6 +465,56 @@ async fn after_a_failed_save_nobody_is_told_that_all_is_well() {
 }
 
 #[tokio::test]
+async fn a_log_out_is_carried_out_also_after_a_failed_save() {
+    for outcome in [Outcome::Succeeded, Outcome::Failed] {
+        let (site, mut browser) = (site(), Browser::default());
+        browser
+            .visit(&site, async |session| session.log_in("alice").unwrap())
+            .await;
+        let (slot, session) = browser.open(&site).await;
+        session.insert("n", 1).unwrap();
+        site.store.once(Verb::Put, Fault::FailBefore);
+        assert!(matches!(session.save().await, Err(Error::Store(_))));
+        session.destroy();
+        let line = browser.close(&slot, outcome).await.unwrap();
+        assert!(line.contains("Max-Age=0"), "{line}");
+        assert_eq!(site.sessions.of_user("alice").await.unwrap(), []);
+    }
+}
+
+#[tokio::test]
+async fn a_log_out_that_is_saved_after_a_failed_save_is_final() {
+    let (site, mut browser) = (site(), Browser::default());
+    browser
+        .visit(&site, async |session| session.log_in("alice").unwrap())
+        .await;
+    let (slot, session) = browser.open(&site).await;
+    session.regenerate_id().unwrap();
+    site.store.once(Verb::Put, Fault::FailBefore);
+    assert!(matches!(session.save().await, Err(Error::Store(_))));
+    session.destroy();
+    site.store.once(Verb::Delete, Fault::FailBefore);
+    assert!(matches!(session.save().await, Err(Error::Store(_))));
+    assert!(matches!(session.save().await, Err(Error::SaveFailed)));
+    session.destroy();
+    session.save().await.unwrap();
+    session.save().await.unwrap();
+    assert_eq!(site.sessions.of_user("alice").await.unwrap(), []);
+    browser.close(&slot, Outcome::Succeeded).await.unwrap();
+    assert_eq!(browser.0, None);
+}
+
+#[tokio::test]
+async fn a_request_that_failed_after_a_failed_save_keeps_its_own_answer() {
+    let (site, mut browser) = (site(), Browser::default());
+    let (slot, session) = browser.open(&site).await;
+    session.insert("n", 1).unwrap();
+    site.store.once(Verb::Put, Fault::FailBefore);
+    assert!(matches!(session.save().await, Err(Error::Store(_))));
+    assert_eq!(browser.close(&slot, Outcome::Failed).await, None);
+}
+
+#[tokio::test]
 async fn a_save_that_was_given_up_counts_as_failed() {
     let (site, mut browser) = (site(), Browser::default());
     browser
@@ -537,6 +587,46 @@ async fn after_the_response_no_id_is_made_that_nobody_would_get() {
     ));
     let user = browser.visit(&site, async |session| session.user()).await;
     assert_eq!(user, None, "the log-out is carried out all the same");
+}
+
+#[tokio::test]
+async fn a_session_that_is_loaded_after_the_response_gets_no_new_id() {
+    let (site, mut browser) = (site(), Browser::default());
+    browser
+        .visit(&site, async |session| session.insert("n", 1).unwrap())
+        .await;
+    let slot = site.sessions.slot();
+    browser.close(&slot, Outcome::Succeeded).await;
+    let header = browser.0.clone().unwrap().into_bytes();
+    let claim = slot.open(std::iter::once(header.as_slice()));
+    let session = slot.load(claim).await.unwrap();
+    assert!(matches!(
+        session.log_in("alice"),
+        Err(Error::AfterResponse { .. })
+    ));
+    session.insert("n", 2).unwrap();
+    session.save().await.unwrap();
+    let n = browser
+        .visit(&site, async |session| session.get::<u8>("n").unwrap())
+        .await;
+    assert_eq!(n, Some(2));
+}
+
+#[tokio::test]
+async fn a_log_out_that_meets_another_users_login_leaves_their_cookie_alone() {
+    let (site, mut browser) = (site(), Browser::default());
+    browser
+        .visit(&site, async |session| session.log_in("alice").unwrap())
+        .await;
+    let mut late = browser.clone();
+    let (slot, session) = late.open(&site).await;
+    session.destroy();
+    session.flash("info", "signed out").unwrap();
+    browser
+        .visit(&site, async |session| session.log_in("bob").unwrap())
+        .await;
+    assert_eq!(late.close(&slot, Outcome::Succeeded).await, None);
+    assert_eq!(site.sessions.of_user("bob").await.unwrap().len(), 1);
 }
 
 #[tokio::test]

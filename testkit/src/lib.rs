@@ -33,6 +33,7 @@ mod clock;
 mod costs;
 mod faulty;
 mod gate;
+mod ports;
 pub mod probe;
 mod reference;
 #[cfg(feature = "servers")]

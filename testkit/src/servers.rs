@@ -11,7 +11,6 @@ mod program;
 mod proxy;
 mod redis;
 
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 use std::process::Output;
 
@@ -21,15 +20,13 @@ pub use program::{Program, ServerError};
 pub use proxy::{Conduct, Proxy};
 pub use redis::{Monitor, Redis, RedisCluster, RedisSentinels, RedisSetup};
 
-/// A port that is free now.
+/// A port that is free now, and that the system gives to nobody by itself.
 ///
 /// # Errors
 ///
 /// When the system has none.
 pub fn free_port() -> Result<u16, ServerError> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
-        .local_addr()?
-        .port())
+    Ok(crate::ports::free_port()?)
 }
 
 /// Where a server's program is, also if it is in a folder that only root has in its path, or in one of PostgreSQL's.

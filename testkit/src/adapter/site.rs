@@ -1,7 +1,6 @@
 //! The probe as it is served to one trial.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use super::browser::Browser;
 use super::dice::Dice;
 use super::ledger::{Ledger, Snapshot};
 use super::{Open, logs};
+use crate::ports::free_port;
 use crate::suite::{Failure, ensure};
 use crate::{Counts, FaultyStore, TestClock};
 
@@ -146,7 +146,8 @@ pub(crate) fn key_of(id: impl AsRef<[u8]>) -> StoreKey {
 /// Starts the server on a thread of its own, where it stays until the process ends.
 async fn start(serve: &Serve, sessions: &Sessions) -> Result<SocketAddr, Failure> {
     for _attempt in 0..ATTEMPTS {
-        let address = free_address()?;
+        let port = free_port().map_err(|error| Failure::new(error.to_string()))?;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let (serve, sessions) = (Arc::clone(serve), sessions.clone());
         let server = std::thread::spawn(move || serve(sessions, address));
         while !server.is_finished() {
@@ -163,20 +164,3 @@ async fn start(serve: &Serve, sessions: &Sessions) -> Result<SocketAddr, Failure
 
 /// Another process may take the port before the server does.
 const ATTEMPTS: usize = 5;
-
-/// A port below those that the system gives to outgoing connections.
-fn free_address() -> Result<SocketAddr, Failure> {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    const FIRST: u16 = 10_000;
-    const PORTS: u16 = 20_000;
-    // Suites of several adapters may run at the same time.
-    let offset = (std::process::id() % 199) as u16 * 100;
-    for _tried in 0..PORTS {
-        let next = NEXT.fetch_add(1, Ordering::Relaxed).wrapping_add(offset);
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, FIRST + next % PORTS));
-        if TcpListener::bind(address).is_ok() {
-            return Ok(address);
-        }
-    }
-    Err(Failure::new("no port is free"))
-}

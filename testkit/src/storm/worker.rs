@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anysession::{CloseError, Error, Outcome, ResponseHeaders, Session, Sessions, Slot};
+use tokio::time::Instant;
 
 use super::SHORT_LIFE;
 use super::history::{Act, Answer, History, Lineage, Mark, Moment, Seen};
-use crate::suite::Failure;
+use crate::suite::{Failure, ensure};
 
 const LINEAGE: &str = "lineage";
 const MARKS: &str = "marks";
@@ -21,6 +22,9 @@ const MAX_MARKS: usize = 120;
 
 /// After an error: the server is down, and the storm is to last until it is back.
 const AFTER_AN_ERROR: Duration = Duration::from_millis(20);
+
+/// How long the last looks are repeated that fail: the server is up again, and may be slow.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// All sessions of a storm, and every id that one of them was told to have.
 #[derive(Debug, Default)]
@@ -78,12 +82,14 @@ impl Worker {
     pub(super) async fn look_at_all(&self) -> Result<(), Failure> {
         let ids = self.lineages.known().ids.clone();
         for (_, id) in ids {
-            let looked = self.look(&id, true).await;
-            looked.map_err(|error| {
-                Failure::new(format!(
+            let give_up = Instant::now() + PATIENCE;
+            while let Err(error) = self.look(&id, true).await {
+                ensure!(
+                    Instant::now() < give_up,
                     "the store does not answer after the storm: {error}"
-                ))
-            })?;
+                );
+                tokio::time::sleep(AFTER_AN_ERROR).await;
+            }
         }
         Ok(())
     }

@@ -5,6 +5,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use anysession::{
     Deletion, Entry, Expect, Location, Store, StoreKey, Stored, Timestamp, Version, Write,
@@ -17,6 +18,9 @@ use libtest_mimic::{Arguments, Trial};
 /// A time that a real clock has passed, so that Redis does not remove anything in a test.
 pub(crate) const NOW: Timestamp = Timestamp::from_millis(4_102_444_800_000);
 pub(crate) const LATER: Timestamp = Timestamp::from_millis(4_102_448_400_000);
+
+/// Far more than any time that is configured in a test, for a machine that is busy, and far less than for ever.
+pub(crate) const BOUNDED: Duration = Duration::from_secs(10);
 
 /// Runs tests under their names, or says that Redis is not here.
 pub(crate) fn run(tests: Vec<(&'static str, fn())>) -> ExitCode {

@@ -8,7 +8,7 @@ use anysession_redis::{DRIVER, Durability, RedisOptions, RedisStore};
 use anysession_testkit::servers::{Conduct, Proxy, Redis, RedisCluster, free_port};
 use tokio::time::Instant;
 
-use crate::common::{chain, create, delete, load, of_user, open};
+use crate::common::{BOUNDED, chain, create, delete, load, of_user, open};
 
 pub(crate) async fn a_client_of_the_application_will_do() {
     let server = Redis::setup().start().unwrap();
@@ -133,7 +133,7 @@ pub(crate) async fn a_server_that_is_not_there_is_an_error_in_time() {
                 chain(&refused)
             );
             assert!(
-                started.elapsed() < Duration::from_secs(2),
+                started.elapsed() < BOUNDED,
                 "{url}: {:?}",
                 started.elapsed()
             );

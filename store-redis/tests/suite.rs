@@ -48,7 +48,7 @@ fn main() -> ExitCode {
 /// In one server; the way there does not matter to what is stored.
 fn flask(server: &Result<Redis, ServerError>, url: impl Fn(&Redis) -> String) -> Suite {
     let url = match server {
-        Ok(server) => url(server),
+        Ok(server) => patient(&url(server)),
         Err(absent @ ServerError::Absent { .. }) => {
             return Suite::absent("redis_flask", absent.to_string());
         }
@@ -62,13 +62,19 @@ fn flask(server: &Result<Redis, ServerError>, url: impl Fn(&Redis) -> String) ->
     flask_store_suite("redis_flask", open)
 }
 
+/// With time enough for a machine that has other things to do: nothing here is about an outage.
+fn patient(url: &str) -> String {
+    let separator = if url.contains('?') { '&' } else { '?' };
+    format!("{url}{separator}connect_timeout=30s&timeout=30s")
+}
+
 fn suite<S>(name: &str, server: &Result<S, ServerError>, url: impl Fn(&S) -> String) -> Suite {
     let server = match server {
         Ok(server) => server,
         Err(absent @ ServerError::Absent { .. }) => return Suite::absent(name, absent.to_string()),
         Err(error) => panic!("{name}: {error}"),
     };
-    let url = url(server);
+    let url = patient(&url(server));
     let open = move || {
         let connecting = (anysession_redis::DRIVER.connect)(Location::parse(&url));
         async move { connecting.await.expect("the server is ours") as Arc<dyn Store> }

@@ -204,7 +204,10 @@ async fn a_write_whose_answer_is_lost_is_made_once<S: Server>(server: &mut S) {
 async fn a_pool_of_two_stands_two_hundred_requests<S: Server>(server: &mut S) {
     let proxy = Proxy::start(server.address()).await.unwrap();
     let url = server.url_at(proxy.address());
-    let store = open(&format!("{url}?table=pool&pool=2&acquire_timeout=1s")).await;
+    let store = open(&format!(
+        "{url}?table=pool&pool=2&acquire_timeout=3s&timeout=8s"
+    ))
+    .await;
     create(&*store, &key(1), entry("here")).await;
     proxy.set(Conduct::Delay(Duration::from_millis(200)));
     let requests: Vec<_> = (0..200)
@@ -225,7 +228,7 @@ async fn a_pool_of_two_stands_two_hundred_requests<S: Server>(server: &mut S) {
             Err(error) => {
                 let error = chain(&error);
                 assert!(
-                    error.contains("no connection was free within 1s"),
+                    error.contains("no connection was free within 3s"),
                     "{error}"
                 );
                 refused += 1;

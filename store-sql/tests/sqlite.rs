@@ -245,8 +245,9 @@ async fn killed() {
 
 async fn storm() {
     let (_folder, path) = fresh();
-    let one = open(&path, "durability=relaxed").await;
-    let two = open(&path, "durability=relaxed").await;
+    // With time enough for a machine that has other things to do.
+    let options = "durability=relaxed&acquire_timeout=30s&timeout=60s";
+    let (one, two) = (open(&path, options).await, open(&path, options).await);
     let storm = Storm::on([Arc::new(one) as Arc<dyn Store>, Arc::new(two)]);
     storm.rage(4_000).await;
     let report = storm.judge(Keeps::Everything).await;

@@ -33,7 +33,7 @@ fn main() -> ExitCode {
         sqlite(folder.path(), "sqlite", "full"),
         sqlite(folder.path(), "sqlite_relaxed", "relaxed"),
         store_suite("sqlite_memory", || async {
-            let store = SqliteStore::connect("sqlite://:memory:").await;
+            let store = SqliteStore::connect(&patient("sqlite://:memory:")).await;
             Arc::new(store.expect("memory needs nothing")) as Arc<dyn Store>
         }),
         flask_on("sqlite_flask", SQLITE, Ok(flask_file)),
@@ -74,6 +74,12 @@ fn main() -> ExitCode {
     ])
 }
 
+/// With time enough for a machine that has other things to do: nothing here is about an outage.
+fn patient(url: &str) -> String {
+    let separator = if url.contains('?') { '&' } else { '?' };
+    format!("{url}{separator}acquire_timeout=30s&timeout=60s")
+}
+
 async fn open_postgres(url: String) -> Arc<dyn Store> {
     let store = PostgresStore::connect(&url).await;
     Arc::new(store.expect("the server is up"))
@@ -87,7 +93,7 @@ async fn open_mysql(url: String) -> Arc<dyn Store> {
 /// Flask-Session's table, which the store makes as SQLAlchemy would.
 fn flask_on(name: &str, driver: Driver, url: Result<String, &ServerError>) -> Suite {
     let url = match url {
-        Ok(url) => url,
+        Ok(url) => patient(&url),
         Err(absent @ ServerError::Absent { .. }) => return Suite::absent(name, absent.to_string()),
         Err(broken) => panic!("{broken}"),
     };
@@ -120,7 +126,7 @@ const NEED_MILLISECONDS: &[&str] = &[
 
 fn sqlite(folder: &Path, name: &str, durability: &str) -> Suite {
     let path = folder.join(name).display().to_string();
-    let url = format!("sqlite://{path}.db?durability={durability}");
+    let url = patient(&format!("sqlite://{path}.db?durability={durability}"));
     let open = move || {
         let url = url.clone();
         async move {
@@ -142,7 +148,7 @@ where
 {
     match server {
         Ok(server) => {
-            let url = url(server);
+            let url = patient(&url(server));
             let open = move || open(url.clone());
             store_suite(name, open.clone()).reopening(open)
         }

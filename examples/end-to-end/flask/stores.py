@@ -40,11 +40,15 @@ class SqlStore:
         from flask_sqlalchemy import SQLAlchemy
         from sqlalchemy.pool import NullPool
 
+        # Workers are forked, and a connection must not be shared.
+        options = {"poolclass": NullPool}
+        if url.startswith("sqlite:"):
+            # By default Python waits five seconds for a locked file, too little on a machine that is busy.
+            options["connect_args"] = {"timeout": 60}
         app.config.update(
             SESSION_TYPE="sqlalchemy",
             SQLALCHEMY_DATABASE_URI=url,
-            # Workers are forked, and a connection must not be shared.
-            SQLALCHEMY_ENGINE_OPTIONS={"poolclass": NullPool},
+            SQLALCHEMY_ENGINE_OPTIONS=options,
         )
         self.database = app.config["SESSION_SQLALCHEMY"] = SQLAlchemy(app)
         schema = app.config.get("SESSION_SQLALCHEMY_SCHEMA")

@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::flask::Format;
 use crate::id::{SessionId, StoreKey};
 use crate::layout::{Layout, moved};
+use crate::lifecycle::Policy;
 use crate::record::{Found, Live};
 use crate::sessions::Shared;
 use crate::store::{Deletion, Expect, Store, Stored, Write};
@@ -36,12 +37,15 @@ impl Shared {
         if let Some(found) = self.load(key).await? {
             return Ok(Some(found));
         }
-        let layout = Layout::Flask(*format);
-        let old = layout.store_key(id);
+        let left = Policy {
+            layout: Layout::Flask(*format),
+            ..self.policy
+        };
+        let old = left.layout.store_key(id);
         let mut expect = Expect::Absent;
         for _ in 0..MAX_TRIES {
             let stored = store.load(&old).await?;
-            let found = Found::judge(layout, old.clone(), stored, now, self.policy.size_limit);
+            let found = Found::judge(&left, old.clone(), stored, now, left.size_limit);
             let Found::Live(Live {
                 record,
                 deadline,

@@ -63,23 +63,36 @@ impl Policy {
             .then(|| live.deadline.since(now))
     }
 
-    /// The later deadline that a request earns; `None` while it would be later by less than a tenth of the lifetime, so
-    /// that a session that is only read is seldom written.
+    /// When a session ends whatever happens: as was decided when it was begun, or earlier if the configured absolute
+    /// lifetime is shorter by now.
+    pub(crate) fn hard_end(&self, record: &Record) -> Timestamp {
+        match self.absolute_lifetime {
+            Some(lifetime) if record.begun_at().is_some() => {
+                record.ends.min(record.created + lifetime)
+            }
+            _ => record.ends,
+        }
+    }
+
+    /// The other deadline that a request earns; `None` while it would differ by less than a tenth of the lifetime, so that
+    /// a session that is only read is seldom written. A session in use is kept up to its hard end. The deadline comes
+    /// nearer where the configured lifetime has become shorter.
     pub(crate) fn slid_deadline(&self, live: &Live, now: Timestamp) -> Option<Timestamp> {
         let wanted = self.deadline(&live.record, now);
-        let gain = wanted.since(live.deadline);
-        (gain > Duration::ZERO && gain >= self.lifetime(&live.record) / 10).then_some(wanted)
+        let (gain, excess) = (wanted.since(live.deadline), live.deadline.since(wanted));
+        let is_worth_it = gain.max(excess) >= self.lifetime(&live.record) / 10;
+        (wanted != live.deadline && (is_worth_it || wanted == live.record.ends)).then_some(wanted)
     }
 
     /// When the session was last seen, exact to a tenth of its lifetime. A deadline that was cut short by the hard end
     /// does not tell, so the last write stands in for it.
-    pub(crate) fn last_seen(&self, live: &Live) -> Timestamp {
-        if live.deadline < live.record.ends {
-            live.record
-                .written
-                .max(live.deadline.before(self.lifetime(&live.record)))
+    pub(crate) fn last_seen(&self, live: &Live, now: Timestamp) -> Timestamp {
+        let record = &live.record;
+        if live.deadline < record.ends {
+            let by_deadline = live.deadline.before(self.lifetime(record)).min(now);
+            record.written.max(by_deadline)
         } else {
-            live.record.written
+            record.written
         }
     }
 
@@ -275,6 +288,8 @@ pub(crate) fn plan(
                 // Its cookie is to be sent again, which must not happen if the session is gone or its id was replaced
                 // meanwhile. A touch would not say.
                 Some(_) if policy.is_permanent(&live.record) => Plan::Update,
+                // A touch only puts it off.
+                Some(deadline) if deadline < live.deadline => Plan::Update,
                 Some(deadline) => Plan::Touch(deadline),
             },
         },

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::id::StoreKey;
-use crate::layout::{Decoded, Layout, Unreadable};
+use crate::layout::{Decoded, Unreadable};
+use crate::lifecycle::Policy;
 use crate::payload::Payload;
 use crate::store::{Stored, Version};
 
@@ -83,6 +84,13 @@ impl Default for Found {
     }
 }
 
+impl Record {
+    /// When the session was begun, `None` if the layout does not say it.
+    pub(crate) fn begun_at(&self) -> Option<Timestamp> {
+        Some(self.created).filter(|created| *created > Timestamp::from_millis(0))
+    }
+}
+
 impl Found {
     /// The key of a session.
     pub(crate) fn key(&self) -> Option<StoreKey> {
@@ -95,7 +103,7 @@ impl Found {
     /// Judges what a store answered. The store's own opinion about deadlines is not asked.
     #[inline]
     pub(crate) fn judge(
-        layout: Layout,
+        policy: &Policy,
         key: StoreKey,
         stored: Option<Stored>,
         now: Timestamp,
@@ -108,14 +116,19 @@ impl Found {
             return Found::Nothing(Absence::Expired);
         }
         let deadline = entry.deadline;
-        match layout.decode(&key, entry, size_limit) {
-            Ok(Decoded::Record(record)) if record.ends <= now => Found::Nothing(Absence::Expired),
-            Ok(Decoded::Record(record)) => Found::Live(Live {
-                key,
-                version,
-                deadline,
-                record,
-            }),
+        match policy.layout.decode(&key, entry, size_limit) {
+            Ok(Decoded::Record(mut record)) => {
+                record.ends = policy.hard_end(&record);
+                if record.ends <= now {
+                    return Found::Nothing(Absence::Expired);
+                }
+                Found::Live(Live {
+                    key,
+                    version,
+                    deadline: deadline.min(record.ends),
+                    record,
+                })
+            }
             Ok(Decoded::Tombstone(tombstone)) => Found::Replaced(tombstone),
             Ok(Decoded::Nothing) => Found::Nothing(Absence::Unknown),
             Ok(Decoded::Destroyed) => Found::Nothing(Absence::Destroyed),

@@ -14,7 +14,7 @@ use crate::flash::{FLASHES, Flash, Flashes};
 use crate::flask::Format;
 use crate::key::{AsKey, KeyName};
 use crate::lifecycle::Fate;
-use crate::record::Found;
+use crate::record::{Found, Record};
 use crate::saving::Occasion;
 use crate::slot::{State, Visit};
 use crate::value::{decode, encode, encode_pair};
@@ -279,15 +279,16 @@ impl Session {
     /// When the session was begun, `None` if it is not stored yet, or shared with [Flask](crate::flask), which does not
     /// say it.
     pub fn created(&self) -> Option<Timestamp> {
-        let created = self.state().record().map(|record| record.created);
-        created.filter(|created| *created > Timestamp::from_millis(0))
+        self.state().record().and_then(Record::begun_at)
     }
 
     /// When the session was last seen before this request, exact to a tenth of its lifetime; `None` if it is not stored
     /// yet.
     pub fn last_seen(&self) -> Option<Timestamp> {
-        match &self.state().found {
-            Found::Live(live) => Some(self.0.shared.policy.last_seen(live)),
+        let state = self.state();
+        let policy = &self.0.shared.policy;
+        match &state.found {
+            Found::Live(live) => Some(policy.last_seen(live, state.loaded_at)),
             Found::Nothing(_) | Found::Replaced(_) => None,
         }
     }

@@ -125,14 +125,14 @@ impl Shared {
             if let Found::Live(live) = self.judge(key, stored, now)
                 && live.record.user.as_deref() == Some(user)
             {
-                list.push(self.info(&live, current));
+                list.push(self.info(&live, current, now));
             }
         }
         list.sort_by_key(|info| std::cmp::Reverse((info.current, info.last_seen)));
         Ok(list)
     }
 
-    fn info(&self, live: &Live, current: Option<&StoreKey>) -> SessionInfo {
+    fn info(&self, live: &Live, current: Option<&StoreKey>, now: Timestamp) -> SessionInfo {
         SessionInfo {
             handle: live.key.handle(),
             label: live
@@ -141,7 +141,7 @@ impl Shared {
                 .find(LABEL)
                 .and_then(|label| decode(self.policy.layout.format(), LABEL, label).ok()),
             created: live.record.created,
-            last_seen: self.policy.last_seen(live),
+            last_seen: self.policy.last_seen(live, now),
             expires: live.deadline,
             current: current == Some(&live.key),
         }

@@ -401,6 +401,44 @@ async fn expired_sessions_are_deleted() {
 }
 
 #[tokio::test]
+async fn shorter_lifetimes_reach_sessions_that_are_there() {
+    const HOUR: Duration = Duration::from_secs(3600);
+    let (mut site, mut browser) = (site(), Browser::default());
+    let mut idle = Browser::default();
+    for browser in [&mut browser, &mut idle] {
+        browser
+            .visit(&site, async |session| session.log_in("alice").unwrap())
+            .await;
+    }
+    let config = Config::builder()
+        .lifetime(HOUR)
+        .absolute_lifetime(24 * HOUR)
+        .build()
+        .unwrap();
+    site.sessions = Sessions::new(config, site.store.clone()).with_clock(site.clock.clone());
+    let user =
+        async |browser: &mut Browser| browser.visit(&site, async |session| session.user()).await;
+    for _ in 0..48 {
+        assert!(user(&mut browser).await.is_some());
+        site.clock.advance(HOUR / 2);
+    }
+    assert!(
+        user(&mut browser).await.is_none(),
+        "24 hours after the log-in"
+    );
+    assert!(user(&mut idle).await.is_none(), "also if it was not used");
+
+    browser
+        .visit(&site, async |session| session.log_in("alice").unwrap())
+        .await;
+    site.clock.advance(HOUR);
+    assert!(
+        user(&mut browser).await.is_none(),
+        "an hour without a request"
+    );
+}
+
+#[tokio::test]
 async fn a_clone_that_writes_while_another_saves_loses_nothing() {
     let (site, mut browser) = (site(), Browser::default());
     browser

@@ -40,7 +40,7 @@ impl Commit<'_> {
     }
 
     pub(super) fn loaded(&mut self, key: StoreKey, stored: Option<Stored>) -> Result<Step, Error> {
-        match Found::judge(self.policy.layout, key.clone(), stored, self.now, ANY_SIZE) {
+        match Found::judge(self.policy, key.clone(), stored, self.now, ANY_SIZE) {
             Found::Nothing(Absence::Unknown) if self.task == Task::Destroy => {
                 self.mark_destroyed(key)
             }

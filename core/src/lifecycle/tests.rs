@@ -243,7 +243,54 @@ fn the_deadline_never_passes_the_hard_end() {
     assert_eq!(policy.slid_deadline(&live, NOON + SECOND * 900), Some(end));
     live.deadline = end;
     assert_eq!(policy.slid_deadline(&live, NOON + SECOND * 1400), None);
-    assert_eq!(policy.last_seen(&live), live.record.written);
+    assert_eq!(policy.last_seen(&live, end), live.record.written);
+}
+
+#[test]
+fn a_session_in_use_is_kept_up_to_its_hard_end() {
+    let policy = Policy {
+        absolute_lifetime: Some(SECOND * 1500),
+        ..POLICY
+    };
+    let mut live = live(None);
+    live.record = policy.new_record(NOON);
+    let end = NOON + SECOND * 1500;
+    // Less than a tenth is missing, and nothing will ever be missing more.
+    live.deadline = NOON + SECOND * 1450;
+    assert_eq!(policy.slid_deadline(&live, NOON + SECOND * 499), None);
+    assert_eq!(policy.slid_deadline(&live, NOON + SECOND * 500), Some(end));
+}
+
+#[test]
+fn a_shorter_absolute_lifetime_reaches_sessions_that_were_begun_before() {
+    let shorter = Policy {
+        absolute_lifetime: Some(SECOND * 100),
+        ..POLICY
+    };
+    let mut live = live(None);
+    assert_eq!(shorter.hard_end(&live.record), NOON + SECOND * 100);
+    live.record.ends = NOON + SECOND * 50;
+    assert_eq!(shorter.hard_end(&live.record), live.record.ends);
+    live.record.created = Timestamp::from_millis(0);
+    live.record.ends = Timestamp::MAX;
+    assert_eq!(shorter.hard_end(&live.record), Timestamp::MAX);
+}
+
+#[test]
+fn a_shorter_lifetime_reaches_sessions_that_are_used() {
+    let shorter = Policy {
+        lifetime: SECOND * 100,
+        ..POLICY
+    };
+    let live = live(None);
+    let found = Found::Live(live.clone());
+    let plan = |wish: &Wish| plan(&found, wish, Outcome::Succeeded, NOON, &shorter);
+    let nearer = NOON + SECOND * 100;
+    assert_eq!(shorter.slid_deadline(&live, NOON), Some(nearer));
+    // A touch would leave the later one.
+    assert_eq!(plan(&Wish::default()), Plan::Update);
+    // Nobody was seen in the future.
+    assert_eq!(shorter.last_seen(&live, NOON), NOON);
 }
 
 #[test]
@@ -260,7 +307,7 @@ fn a_session_s_own_lifetime_counts() {
         POLICY.slid_deadline(&live, second),
         Some(NOON + SECOND * 11)
     );
-    assert_eq!(POLICY.last_seen(&live), NOON);
+    assert_eq!(POLICY.last_seen(&live, second), NOON);
 }
 
 #[test]

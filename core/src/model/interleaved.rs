@@ -163,7 +163,7 @@ fn begin(shelf: &mut Shelf, at: StoreKey, user: User, data: &Data) -> Found {
         Write::Done(_)
     ));
     Found::judge(
-        Layout::Native,
+        &POLICY,
         at.clone(),
         shelf.load(&at),
         NOON,
@@ -177,7 +177,7 @@ fn live(shelf: &Shelf) -> Vec<(Option<String>, Data)> {
         .records(NOON)
         .map(|(key, user, _)| {
             let Found::Live(live) = Found::judge(
-                Layout::Native,
+                &POLICY,
                 key.clone(),
                 shelf.load(key),
                 NOON,

@@ -9,7 +9,6 @@ use std::time::Duration;
 use crate::closing;
 use crate::commit::Task;
 use crate::id::StoreKey;
-use crate::layout::Layout;
 use crate::lifecycle::{Fate, Outcome, Plan, Reason, Wish, plan};
 use crate::record::{Absence, Found};
 
@@ -234,7 +233,7 @@ impl Request {
             scene.ledger.saw(&cookie, scene.shelf, scene.now);
         }
         self.found = Found::judge(
-            Layout::Native,
+            &POLICY,
             key.clone(),
             scene.shelf.load(&key),
             scene.now,

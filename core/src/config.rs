@@ -49,7 +49,7 @@ pub(crate) use key::{ConfigKey, Naming};
 /// | `layout` | `SESSION_LAYOUT` | `native` | `flask` shares the sessions with a Flask application, `leaving_flask` moves them: see [`flask`](crate::flask) |
 ///
 /// With `layout = flask` or `leaving_flask` there are these too, the variables are called as Flask calls them, and what is not said is by
-/// Flask's defaults:
+/// Flask's defaults (but with `leaving_flask` the cookie is Secure and SameSite=Lax, and has `Max-Age`):
 ///
 /// | key | variable | default | meaning |
 /// | --- | --- | --- | --- |

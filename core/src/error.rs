@@ -76,6 +76,9 @@ pub enum Error {
         /// How long ago it may be.
         limit: Duration,
     },
+    /// When the user signed in is not known, and never will be: sessions in [Flask's layout](crate::flask) do not keep it.
+    #[error("when the user signed in is not known: Flask's layout does not keep it")]
+    SignInUnknown,
     /// The random source failed, so no new id was made. Nothing was changed.
     #[error(transparent)]
     Random(#[from] RandomError),

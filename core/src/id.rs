@@ -162,6 +162,12 @@ impl StoreKey {
         }
     }
 
+    /// Where it is said of a user that the sessions which still lie in Flask's layout are over.
+    pub(crate) fn of_left_sessions(user: &str) -> Self {
+        let digest = Sha256::new_with_prefix(b"anysession left sessions of ").chain_update(user);
+        Self::from_digest(digest.finalize().into())
+    }
+
     /// A key from the bytes that [`as_bytes`](Self::as_bytes) gave, as a store reads them back from its index;
     /// `None` if these cannot be a key.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {

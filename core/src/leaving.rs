@@ -4,19 +4,26 @@
 //! in its new place first and then taken from the old one, at the bytes that were moved: what a Flask process that was
 //! still running has written in between is moved too. A session that ends leaves a mark in its new place, so that it is not
 //! moved there once more by whoever finds it in the old one.
+//!
+//! Nobody can list a user's sessions in the old place. Whoever ends them all leaves a mark for the user, and those that
+//! come later are not moved.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::commit::MAX_TRIES;
 use crate::error::Error;
 use crate::flask::Format;
 use crate::id::{SessionId, StoreKey};
-use crate::layout::{Layout, moved};
+use crate::layout::{self, Layout, moved};
 use crate::lifecycle::Policy;
 use crate::record::{Found, Live};
 use crate::sessions::Shared;
 use crate::store::{Deletion, Expect, Store, Stored, Write};
+
+/// Longer than any session lasts that Flask has left.
+const OUTLASTS_FLASK: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
 /// Where the sessions are that Flask has left.
 #[derive(Clone)]
@@ -56,6 +63,13 @@ impl Shared {
                 self.tell_found(key, &found);
                 break;
             };
+            let user = record.user.clone();
+            if self.left_sessions_are_over(user.as_deref(), now).await? {
+                match store.delete(&old, &version).await? {
+                    Deletion::Done => break,
+                    Deletion::Conflict => continue,
+                }
+            }
             let new = self.policy.new_record(now);
             let entry = moved(*format, key, record, new, deadline)?;
             expect = match self.store.put(key, expect, entry, now).await? {
@@ -63,11 +77,40 @@ impl Shared {
                 // Another request was faster, or goes on with the session already.
                 Write::Conflict => break,
             };
+            // Whoever has ended the user's sessions since has not met this one.
+            if let Some(user) = user
+                && self.left_sessions_are_over(Some(&user), now).await?
+            {
+                self.revoke(key.clone(), user, None).await?;
+            }
             if store.delete(&old, &version).await? == Deletion::Done {
                 tracing::info!(target: "anysession", session = %key.short(), "moved from Flask's layout");
                 break;
             }
         }
         Ok(self.store.load(key).await?)
+    }
+
+    async fn left_sessions_are_over(
+        &self,
+        user: Option<&str>,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
+        let Some(user) = user else { return Ok(false) };
+        let mark = self.store.load(&StoreKey::of_left_sessions(user)).await?;
+        Ok(mark.is_some_and(|mark| mark.entry.deadline > now))
+    }
+
+    /// Sees to it that no session of the user is moved any more.
+    pub(crate) async fn end_left_sessions(&self, user: &str) -> Result<(), Error> {
+        if self.leaving.is_some() {
+            let (key, now) = (StoreKey::of_left_sessions(user), self.clock.now());
+            let mark = layout::ended(&key, now, now + OUTLASTS_FLASK);
+            match self.store.put(&key, Expect::Absent, mark, now).await? {
+                // There is one already, which is as good.
+                Write::Done(_) | Write::Conflict => {}
+            }
+        }
+        Ok(())
     }
 }

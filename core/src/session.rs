@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::flash::{FLASHES, Flash, Flashes};
 use crate::flask::Format;
 use crate::key::{AsKey, KeyName};
+use crate::layout::Layout;
 use crate::lifecycle::Fate;
 use crate::record::{Found, Record};
 use crate::saving::Occasion;
@@ -211,9 +212,10 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`Error::NotSignedIn`] and [`Error::SignInTooOld`].
+    /// [`Error::NotSignedIn`] and [`Error::SignInTooOld`]; [`Error::SignInUnknown`] in [Flask's layout](crate::flask),
+    /// whenever the user signed in.
     pub fn require_recent(&self, limit: Duration) -> Result<(), Error> {
-        let at = self.signed_in_at().ok_or(Error::NotSignedIn)?;
+        let at = self.signed_in_at().ok_or_else(|| self.no_sign_in())?;
         let ago = self.0.shared.clock.now().since(at);
         if ago > limit {
             Err(Error::SignInTooOld { ago, limit })
@@ -385,6 +387,14 @@ impl Session {
         match self.0.state() {
             Some(state) => state,
             None => unreachable!("a session exists only after it was loaded"),
+        }
+    }
+
+    /// Why it is not known when the user signed in.
+    fn no_sign_in(&self) -> Error {
+        match (self.user(), self.0.shared.policy.layout) {
+            (Some(_), Layout::Flask(_)) => Error::SignInUnknown,
+            _ => Error::NotSignedIn,
         }
     }
 

@@ -48,7 +48,8 @@ impl Sessions {
         self.0.end(user, handle).await
     }
 
-    /// Ends all sessions of a user, for instance when the account is disabled (ASVS 5.0 7.4.2), and says how many.
+    /// Ends all sessions of a user, for instance when the account is disabled (ASVS 5.0 7.4.2), and says how many. Those
+    /// that still wait in [Flask's layout](crate::flask) to be moved end too, but are not counted.
     ///
     /// # Errors
     ///
@@ -85,7 +86,7 @@ impl Session {
     }
 
     /// Ends all of the user's sessions but this one, as an application should offer after a password was changed (ASVS
-    /// 5.0 7.4.3), and says how many.
+    /// 5.0 7.4.3), and says how many; see [`Sessions::end_all`].
     ///
     /// # Errors
     ///
@@ -158,6 +159,7 @@ impl Shared {
     /// Lists again after the first pass, for what came in meanwhile. One session that cannot be ended does not save the
     /// others; the first error is told when all were tried.
     async fn end_all(&self, user: &str, spared: Option<StoreKey>) -> Result<usize, Error> {
+        self.end_left_sessions(user).await?;
         let user: Arc<str> = user.into();
         let spared = match spared {
             Some(key) => Some(self.newest(key).await?),
@@ -189,7 +191,7 @@ impl Shared {
         Ok(key)
     }
 
-    async fn revoke(
+    pub(crate) async fn revoke(
         &self,
         key: StoreKey,
         user: Arc<str>,

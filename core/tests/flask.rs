@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex};
 
 use anysession::flask::{Flask, Format};
 use anysession::{
-    Config, Deletion, Entry, Error, Expect, Outcome, Session, Sessions, Slot, Store, StoreError,
-    StoreKey, Stored, Timestamp, Version, Write,
+    Config, Deletion, Entry, Error, Expect, MemoryStore, Outcome, Session, Sessions, Slot, Store,
+    StoreError, StoreKey, Stored, Timestamp, Version, Write,
 };
 use anysession_testkit::{FaultyStore, Keeps, Storm, TestClock, Verb};
 use async_trait::async_trait;
@@ -343,8 +343,7 @@ async fn an_id_of_any_length_that_flask_made_goes_on() {
 
 /// A site that leaves Flask, whose sessions lie in this other one.
 fn leaving(flask: &Site, settings: Flask) -> Site {
-    let bytes = Arc::new(Bytes::default());
-    let store = Arc::new(FaultyStore::new(bytes.clone()));
+    let store = Arc::new(FaultyStore::new(Arc::new(MemoryStore::new())));
     let builder = Config::builder().leaving_flask(settings);
     let config = builder.store_type("redis").cookie_secure(false).build();
     let sessions = Sessions::new(config.unwrap(), store.clone())
@@ -353,7 +352,7 @@ fn leaving(flask: &Site, settings: Flask) -> Site {
     Site {
         sessions,
         store,
-        bytes,
+        bytes: Arc::default(),
     }
 }
 
@@ -393,6 +392,67 @@ async fn whoever_leaves_flask_stays_signed_in() {
         browser.visit(&site, |session| session.destroy()).await;
         assert_eq!(gone.get(&site, "a").await, None);
     }
+}
+
+#[tokio::test]
+async fn all_sessions_of_a_user_end_also_those_that_were_not_moved_yet() {
+    let flask = site(Flask::default());
+    let [mut laptop, mut phone, mut tablet, mut other] = [(); 4].map(|()| Browser::default());
+    for browser in [&mut laptop, &mut phone, &mut tablet] {
+        browser
+            .visit(&flask, |session| session.log_in("alice").unwrap())
+            .await;
+    }
+    other
+        .visit(&flask, |session| session.log_in("bob").unwrap())
+        .await;
+    let site = leaving(&flask, Flask::default());
+    let user = async |browser: &Browser| browser.open(&site).await.1.user();
+
+    // One of them is just being moved.
+    let gate = site.store.pause_before(Verb::Put);
+    let moving = user(&tablet);
+    let ending = async {
+        let stopped = gate.reached().await;
+        let (slot, session) = laptop.open(&site).await;
+        assert_eq!(session.end_other_sessions().await.unwrap(), 0);
+        laptop.close(&slot).await;
+        stopped.release();
+    };
+    let (moved, ()) = tokio::join!(moving, ending);
+    assert_eq!(moved, None);
+    assert_eq!(user(&phone).await, None);
+    assert_eq!(user(&laptop).await.as_deref(), Some("alice"));
+    assert_eq!(user(&other).await.as_deref(), Some("bob"));
+    assert!(flask.bytes.kept.lock().unwrap().is_empty());
+
+    phone
+        .visit(&site, |session| session.log_in("alice").unwrap())
+        .await;
+    assert_eq!(user(&phone).await.as_deref(), Some("alice"));
+    assert_eq!(site.sessions.end_all("alice").await.unwrap(), 2);
+    assert_eq!(user(&laptop).await, None);
+}
+
+#[tokio::test]
+async fn flasks_layout_says_that_it_does_not_keep_sign_ins() {
+    let (site, mut browser) = (site(Flask::default()), Browser::default());
+    let limit = std::time::Duration::from_secs(60);
+    browser
+        .visit(&site, |session| {
+            assert!(matches!(
+                session.require_recent(limit),
+                Err(Error::NotSignedIn)
+            ));
+            session.log_in("alice").unwrap();
+            session.require_recent(limit).unwrap();
+        })
+        .await;
+    let (_, session) = browser.open(&site).await;
+    assert!(matches!(
+        session.require_recent(limit),
+        Err(Error::SignInUnknown)
+    ));
 }
 
 #[tokio::test]

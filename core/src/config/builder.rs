@@ -164,8 +164,9 @@ impl ConfigBuilder {
     }
 
     /// Leaves a Flask application that was configured like this: its sessions are moved to the native layout when they are
-    /// first asked for, and keep their ids. The cookie has Flask's name unless it is given another one. A store in files
-    /// is given its own [`url`](Self::url), beside `file_dir`, where Flask's files are.
+    /// first asked for, and keep their ids. The cookie has Flask's name unless it is given another one, and is permanent as
+    /// there, but Secure and SameSite=Lax. A store in files is given its own [`url`](Self::url), beside `file_dir`, where
+    /// Flask's files are.
     pub fn leaving_flask(self, flask: Flask) -> Self {
         ConfigBuilder {
             layout: Layout::LeavingFlask,
@@ -261,7 +262,7 @@ impl ConfigBuilder {
         Ok(Config {
             store_type,
             url,
-            permanent: self.permanent.unwrap_or(flask.is_some()),
+            permanent: self.permanent.unwrap_or(self.layout != Layout::Native),
             lifetime,
             absolute_lifetime,
             size_limit,

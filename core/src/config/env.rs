@@ -1,6 +1,6 @@
 //! The environment. This is the only file that reads it.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
 use super::builder::ConfigBuilder;
 use super::error::ConfigError;
@@ -36,7 +36,11 @@ impl ConfigBuilder {
         let variables: Vec<_> = variables.into_iter().collect();
         let layout = variables.iter().find(|(name, _)| name == LAYOUT);
         let flask = layout.map_or(self.is_flask(), |(_, value)| {
-            value.eq_ignore_ascii_case("flask") || value.eq_ignore_ascii_case("leaving_flask")
+            let value = value.to_string_lossy();
+            let layouts = ["flask", "leaving_flask"];
+            layouts
+                .iter()
+                .any(|layout| value.trim_ascii().eq_ignore_ascii_case(layout))
         });
         let (naming, others) = match flask {
             false => (Naming::Variable, &[][..]),
@@ -46,7 +50,7 @@ impl ConfigBuilder {
         for (name, value) in variables {
             let name = name.to_string_lossy();
             let is_ours = name.starts_with(PREFIX) || others.contains(&name.as_ref());
-            if !is_ours || FOREIGN.contains(&name.as_ref()) {
+            if !is_ours || FOREIGN.contains(&name.as_ref()) || is_of_a_service(&name, &value) {
                 continue;
             }
             if naming.find(&name).is_none() {
@@ -63,6 +67,15 @@ impl ConfigBuilder {
         }
         self.with_texts(naming, ours)
     }
+}
+
+/// Kubernetes tells containers where the services of their namespace are: of one called `session-redis` in
+/// `SESSION_REDIS_SERVICE_HOST`, `SESSION_REDIS_PORT=tcp://10.0.0.1:6379`, `SESSION_REDIS_PORT_6379_TCP_ADDR` and more.
+fn is_of_a_service(name: &str, value: &OsStr) -> bool {
+    let behind = |part| name.split_once(part).map(|(_, rest)| rest);
+    behind("_SERVICE_").is_some_and(|rest| rest == "HOST" || rest.starts_with("PORT"))
+        || behind("_PORT_").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+        || name.ends_with("_PORT") && value.to_string_lossy().contains("://")
 }
 
 #[cfg(test)]
@@ -191,6 +204,44 @@ mod tests {
         );
         let others = ("XDG_SESSION_ID", "1");
         assert_eq!(read(&[desktop, others]).unwrap(), Config::default());
+    }
+
+    #[test]
+    fn the_services_of_a_kubernetes_namespace_are_left_alone() {
+        let services = [
+            ("SESSION_REDIS_SERVICE_HOST", "10.0.0.1"),
+            ("SESSION_REDIS_SERVICE_PORT", "6379"),
+            ("SESSION_REDIS_SERVICE_PORT_TLS", "6380"),
+            ("SESSION_REDIS_PORT", "tcp://10.0.0.1:6379"),
+            ("SESSION_REDIS_PORT_6379_TCP", "tcp://10.0.0.1:6379"),
+            ("SESSION_REDIS_PORT_6379_TCP_ADDR", "10.0.0.1"),
+            ("SESSION_SERVICE_HOST", "10.0.0.2"),
+            ("SESSION_PORT", "udp://10.0.0.2:53"),
+        ];
+        assert_eq!(read(&services).unwrap(), Config::default());
+        assert!(read(&[("SESSION_REDIS_PORT", "6379")]).is_err());
+    }
+
+    #[test]
+    fn white_space_around_the_layout_does_not_matter() {
+        let variables = [
+            ("SESSION_LAYOUT", "flask\n"),
+            ("SESSION_TYPE", "redis"),
+            ("PERMANENT_SESSION_LIFETIME", "3600"),
+        ];
+        let lifetime = read(&variables).unwrap().lifetime();
+        assert_eq!(lifetime, Duration::from_secs(3600));
+    }
+
+    #[test]
+    fn who_leaves_flask_keeps_cookies_that_outlive_the_browser() {
+        let leaving = [
+            ("SESSION_LAYOUT", "leaving_flask"),
+            ("SESSION_TYPE", "redis"),
+        ];
+        assert!(read(&leaving).unwrap().permanent());
+        let chosen = [leaving[0], leaving[1], ("SESSION_PERMANENT", "False")];
+        assert!(!read(&chosen).unwrap().permanent());
     }
 
     #[test]

@@ -449,7 +449,7 @@ impl Session {
         let mut changes = changes.clone();
         changes.set(key, Some(value));
         let size = changes.applied(base).size();
-        if size > limit {
+        if size > limit && size > base.size() {
             Err(Error::TooLarge { size, limit })
         } else {
             Ok(())

@@ -435,6 +435,38 @@ async fn all_sessions_of_a_user_end_also_those_that_were_not_moved_yet() {
 }
 
 #[tokio::test]
+async fn a_large_session_of_flasks_is_not_frozen() {
+    let site = site(Flask::default().with_format(Format::Json));
+    let browser = Browser(Some("session=large".to_owned()));
+    let members: Vec<_> = (10_000..15_000).map(|n| format!("\"{n}\":1")).collect();
+    let json = format!("{{\"_permanent\":true,{}}}", members.join(","));
+    assert!(json.len() < 64 << 10, "{}", json.len());
+    let entry = Entry {
+        payload: json.into_bytes().into(),
+        deadline: TestClock::START + std::time::Duration::from_secs(60),
+        user: None,
+    };
+    let kept = || site.bytes.kept.lock().unwrap();
+    kept().insert("large".to_owned(), entry);
+    let (slot, session) = browser.open(&site).await;
+    assert!(matches!(
+        session.insert("more", "x".repeat(100)),
+        Err(Error::TooLarge { .. })
+    ));
+    session.remove("10000");
+    session.insert("10001", 2).unwrap();
+    drop(session);
+    slot.close(Outcome::Succeeded).await.unwrap();
+    let kept = kept()["large"].clone();
+    let slid = TestClock::START + site.sessions.config().lifetime();
+    assert_eq!(kept.deadline, slid);
+    assert!(
+        kept.payload
+            .starts_with(b"{\"_permanent\":true,\"10001\":2,")
+    );
+}
+
+#[tokio::test]
 async fn flasks_layout_says_that_it_does_not_keep_sign_ins() {
     let (site, mut browser) = (site(Flask::default()), Browser::default());
     let limit = std::time::Duration::from_secs(60);

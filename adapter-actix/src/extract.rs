@@ -15,7 +15,8 @@ use crate::error::SessionError;
 
 /// The session of this request: take it as an argument of a handler, or of a middleware made by `from_fn`.
 ///
-/// It is an [`anysession::Session`]; all of its methods are there.
+/// It is an [`anysession::Session`]; all of its methods are there. actix-web lets a handler take an `Option<Session>` as well,
+/// but that is `None` also when the store cannot be asked: an outage would look like a visitor without a session.
 #[derive(Clone, Debug)]
 pub struct Session(anysession::Session);
 

@@ -2,7 +2,7 @@
 //!
 //! ```no_run
 //! use actix_web::{App, HttpServer, get};
-//! use anysession_actix::{Session, SessionError, SessionMiddleware, anysession::{Config, Drivers, Sessions}};
+//! use anysession_actix::{Session, SessionError, SessionMiddleware, spawn_cleanup, anysession::{Config, Drivers, Sessions}};
 //!
 //! #[get("/")]
 //! async fn visits(session: Session) -> Result<String, SessionError> {
@@ -13,6 +13,7 @@
 //! #[actix_web::main]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     let sessions = Sessions::connect(Config::from_env()?, &Drivers::default()).await?;
+//!     let _expired = spawn_cleanup(&sessions, std::time::Duration::from_secs(60 * 60));
 //!     let app = move || App::new().service(visits).wrap(SessionMiddleware::new(sessions.clone()));
 //!     Ok(HttpServer::new(app).bind("127.0.0.1:3000")?.run().await?)
 //! }

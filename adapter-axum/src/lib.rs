@@ -1,7 +1,7 @@
 //! Server-side sessions for axum, and for every tower service over `http` 1.
 //!
 //! ```no_run
-//! use anysession_axum::{Session, SessionLayer, anysession::{Config, Drivers, Error, Sessions}};
+//! use anysession_axum::{Session, SessionLayer, spawn_cleanup, anysession::{Config, Drivers, Error, Sessions}};
 //! use axum::{Router, http::StatusCode, routing::get};
 //!
 //! async fn visits(session: Session) -> Result<String, StatusCode> {
@@ -16,6 +16,7 @@
 //! #[tokio::main(flavor = "current_thread")]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     let sessions = Sessions::connect(Config::from_env()?, &Drivers::default()).await?;
+//!     let _expired = spawn_cleanup(&sessions, std::time::Duration::from_secs(60 * 60));
 //!     let app = Router::new().route("/", get(visits)).layer(SessionLayer::new(sessions));
 //!     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
 //!     Ok(axum::serve(listener, app).await?)

@@ -1,7 +1,7 @@
 //! Server-side sessions for Poem 3.
 //!
 //! ```no_run
-//! use anysession_poem::{Session, SessionError, SessionMiddleware, anysession::{Config, Drivers, Sessions}};
+//! use anysession_poem::{Session, SessionError, SessionMiddleware, spawn_cleanup, anysession::{Config, Drivers, Sessions}};
 //! use poem::{EndpointExt, Route, Server, get, handler, listener::TcpListener};
 //!
 //! #[handler]
@@ -13,6 +13,7 @@
 //! #[tokio::main(flavor = "current_thread")]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     let sessions = Sessions::connect(Config::from_env()?, &Drivers::default()).await?;
+//!     let _expired = spawn_cleanup(&sessions, std::time::Duration::from_secs(60 * 60));
 //!     let app = Route::new().at("/", get(visits)).with(SessionMiddleware::new(sessions));
 //!     Ok(Server::new(TcpListener::bind("127.0.0.1:3000")).run(app).await?)
 //! }

@@ -15,7 +15,8 @@ use crate::with_causes;
 /// The session of this request: take it as an argument of a handler. Fairings, catchers and other request guards ask
 /// for it with `request.guard::<Session>().await`.
 ///
-/// It is an [`anysession::Session`]; all of its methods are there.
+/// It is an [`anysession::Session`]; all of its methods are there. Rocket lets a handler take an `Option<Session>` as well, but
+/// that is `None` also when the store cannot be asked: an outage would look like a visitor without a session.
 #[derive(Clone, Debug)]
 pub struct Session(anysession::Session);
 

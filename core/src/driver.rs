@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::flask::Flask;
 use crate::store::Store;
 
-/// Opens one kind of store. Every store crate exports one as a `const DRIVER`.
+/// Opens one kind of store. Every store crate exports its own: a `const DRIVER`, or one for each database.
 #[derive(Clone, Copy)]
 pub struct Driver {
     /// What `SESSION_TYPE` calls it, for example `filesystem`.

@@ -60,7 +60,7 @@ pub enum Error {
     #[error("the session ended while the request was running")]
     SessionEnded,
     /// An earlier save of this request failed or was given up. What became of its changes is not known, so nothing more
-    /// is stored; a log-out still is carried out.
+    /// is stored before the session is [reloaded](crate::Session::reload); a log-out is carried out all the same.
     #[error("an earlier save of this session failed, so nothing more of this request is stored")]
     SaveFailed,
     /// Nobody is signed in.

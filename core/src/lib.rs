@@ -40,9 +40,10 @@
 //! # What is told
 //!
 //! Everything that happens to a session is a `tracing` event with the target `anysession`: `created`, `regenerated`,
-//! `destroyed` and `gone` at `INFO`; `unknown id`, `malformed id`, `expired`, `replaced id` and `conflict` at `DEBUG`;
-//! `loaded` at `TRACE`; `corrupt record` and what failed at `WARN`. `session` is the beginning of the store key, by which one
-//! session can be followed. There is no way to make it print an id.
+//! `destroyed`, `gone`, `changes dropped` and `moved from Flask's layout` at `INFO`; `unknown id`, `malformed id`, `expired`,
+//! `replaced id` and `conflict` at `DEBUG`; `loaded` at `TRACE`; `corrupt record` and what failed without harm at `WARN`;
+//! changes that were lost at `ERROR`. `session` is the beginning of the store key, by which one session can be followed.
+//! There is no way to make it print an id.
 
 mod attended;
 mod calendar;
@@ -70,6 +71,7 @@ mod memory;
 mod model;
 mod payload;
 mod record;
+mod reload;
 mod response;
 mod saving;
 mod session;

@@ -29,7 +29,7 @@ pub(crate) const LABEL: &str = "_label";
 
 /// The session of one request.
 ///
-/// All methods but [`save`](Self::save) and those about a user's other sessions are synchronous: the session was loaded
+/// All methods but [`save`](Self::save), [`reload`](Self::reload) and those about a user's other sessions are synchronous: the session was loaded
 /// before the handler ran, and what the handler changes is stored when its response is known. Clones are the same
 /// session.
 ///
@@ -278,7 +278,7 @@ impl Session {
         self.insert(LABEL, label.into())
     }
 
-    /// When the session was begun, `None` if it is not stored yet, or shared with [Flask](crate::flask), which does not
+    /// When the session was begun, or its user last signed in, since that begins it anew. `None` if it is not stored yet, or shared with [Flask](crate::flask), which does not
     /// say it.
     pub fn created(&self) -> Option<Timestamp> {
         self.state().record().and_then(Record::begun_at)
@@ -364,8 +364,11 @@ impl Session {
     ///
     /// [`Error::Store`] (whether the changes were stored is unknown then), [`Error::Contended`] and
     /// [`Error::TooLarge`]: they are not made any more, and every later save of this request, the one at its end too,
-    /// answers [`Error::SaveFailed`], unless the session is [destroyed](Self::destroy). So it is if the future is
-    /// dropped before it is ready.
+    /// answers [`Error::SaveFailed`], unless the session is [destroyed](Self::destroy) or [reloaded](Self::reload). So it
+    /// is if the future is dropped before it is ready.
+    ///
+    /// So it is, too, with [`Error::Random`], and with [`Error::Decode`] and [`Error::Encode`] of an
+    /// [`update`](Self::update) that had to be computed again.
     ///
     /// [`Error::SessionEnded`] if the session was destroyed or passed to another user meanwhile: the changes are
     /// dropped. [`Error::AfterResponse`] if a new id would be needed after the response was sent; a

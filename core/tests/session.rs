@@ -651,6 +651,87 @@ async fn a_session_that_is_loaded_after_the_response_gets_no_new_id() {
 }
 
 #[tokio::test]
+async fn a_reload_shows_what_others_have_stored_under_the_changes_of_its_own() {
+    let (site, mut browser) = (site(), Browser::default());
+    browser
+        .visit(&site, async |session| session.log_in("alice").unwrap())
+        .await;
+    let (slot, session) = browser.clone().open(&site).await;
+    session.update("n", |n: &mut u32| *n += 1).unwrap();
+    browser
+        .visit(&site, async |session| {
+            session.insert("n", 10_u32).unwrap();
+            session.insert("other", true).unwrap();
+            // Under another id, too.
+            session.regenerate_id().unwrap();
+        })
+        .await;
+    assert!(!session.contains("other"));
+    session.reload().await.unwrap();
+    assert!(session.contains("other"));
+    assert_eq!(session.user().as_deref(), Some("alice"));
+    session.save().await.unwrap();
+    assert_eq!(session.get::<u32>("n").unwrap(), Some(11));
+    let cookie = browser.clone().close(&slot, Outcome::Succeeded).await;
+    assert_eq!(cookie, None, "that is for the other request to set");
+    let n = browser
+        .visit(&site, async |session| session.get::<u32>("n").unwrap())
+        .await;
+    assert_eq!(n, Some(11));
+}
+
+#[tokio::test]
+async fn a_reload_says_that_the_session_is_over() {
+    let log_out: fn(&Session) = Session::destroy;
+    let log_in: fn(&Session) = |session| session.log_in("bob").unwrap();
+    for end in [log_out, log_in] {
+        let (site, mut browser) = (site(), Browser::default());
+        browser
+            .visit(&site, async |session| session.log_in("alice").unwrap())
+            .await;
+        let (slot, session) = browser.clone().open(&site).await;
+        session.reload().await.unwrap();
+        browser.visit(&site, async |session| end(&session)).await;
+        assert!(session.user().is_some(), "it has not looked");
+        assert!(matches!(session.reload().await, Err(Error::SessionEnded)));
+        assert_eq!(session.user(), None);
+        session.insert("late", 1).unwrap();
+        assert!(matches!(session.save().await, Err(Error::SessionEnded)));
+        let cookie = browser.clone().close(&slot, Outcome::Succeeded).await;
+        assert_eq!(cookie, None);
+    }
+    let site = site();
+    let (_, session) = Browser::default().open(&site).await;
+    session.reload().await.unwrap();
+}
+
+#[tokio::test]
+async fn after_a_failed_save_a_reload_finds_out_how_things_stand() {
+    let (site, mut browser) = (site(), Browser::default());
+    browser
+        .visit(&site, async |session| session.insert("n", 1).unwrap())
+        .await;
+    let (slot, session) = browser.open(&site).await;
+    session.insert("n", 2).unwrap();
+    // It was carried out, and nobody was told.
+    site.store.once(Verb::Put, Fault::FailAfter);
+    assert!(matches!(session.save().await, Err(Error::Store(_))));
+    assert_eq!(session.get::<u8>("n").unwrap(), Some(1));
+    site.store.once(Verb::Load, Fault::FailBefore);
+    assert!(matches!(session.reload().await, Err(Error::Store(_))));
+    assert!(matches!(session.save().await, Err(Error::SaveFailed)));
+    session.reload().await.unwrap();
+    assert_eq!(session.get::<u8>("n").unwrap(), Some(2));
+    session.insert("m", 3).unwrap();
+    session.save().await.unwrap();
+    browser.close(&slot, Outcome::Succeeded).await;
+    let m = browser
+        .visit(&site, async |session| session.get::<u8>("m").unwrap())
+        .await;
+    assert_eq!(m, Some(3));
+}
+
+#[tokio::test]
 async fn a_log_out_that_meets_another_users_login_leaves_their_cookie_alone() {
     let (site, mut browser) = (site(), Browser::default());
     browser

@@ -14,10 +14,10 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::cookie::Cookie;
-use crate::driver::Location;
 use crate::flask::{Flask, Signer};
 use crate::id::SessionId;
 use crate::layout::Layout;
+use crate::location::Location;
 
 pub use builder::{ConfigBuilder, Preset};
 pub use error::ConfigError;

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use crate::config::Config;
-use crate::driver::{ConnectError, Driver, Location};
+use crate::driver::{ConnectError, Driver};
 use crate::flask::Flask;
+use crate::location::Location;
 use crate::memory;
 use crate::store::Store;
 

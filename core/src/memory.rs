@@ -14,8 +14,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use crate::clock::Timestamp;
-use crate::driver::{ConnectError, Driver, Location};
+use crate::driver::{ConnectError, Driver};
 use crate::id::StoreKey;
+use crate::location::Location;
 use crate::store::{Deletion, Entry, Expect, Store, StoreError, Stored, Version, Write};
 use shard::Shard;
 use users::Users;
@@ -269,22 +270,12 @@ fn open(location: &Location) -> Result<Arc<dyn Store>, ConnectError> {
                 .into(),
         });
     }
-    let store = match location.option(MAX_SESSIONS) {
-        None => MemoryStore::new(),
-        Some(max) => MemoryStore::with_limit(parse_max(max)?),
-    };
-    Ok(Arc::new(store))
-}
-
-fn parse_max(max: &str) -> Result<usize, ConnectError> {
-    max.parse()
-        .ok()
-        .filter(|max| *max > 0)
-        .ok_or_else(|| ConnectError::BadOption {
-            driver: NAME,
-            option: MAX_SESSIONS.to_owned(),
-            expected: "a whole number of sessions, 1 or more".to_owned(),
-        })
+    let expected = "a whole number of sessions, 1 or more";
+    let read = |max: &str| max.parse().ok().filter(|max| *max > 0);
+    let limit = location.read(NAME, MAX_SESSIONS, expected, read)?;
+    Ok(Arc::new(MemoryStore::with_limit(
+        limit.unwrap_or(usize::MAX),
+    )))
 }
 
 /// Nothing that is done under a lock leaves things half done when it panics, so a poisoned lock is as good as any.

@@ -34,18 +34,14 @@ async fn connect(location: Location) -> Result<Arc<dyn Store>, ConnectError> {
 async fn connect_flask(location: Location, flask: Flask) -> Result<Arc<dyn Store>, ConnectError> {
     location.check_options(NAME, FLASK_OPTIONS)?;
     let durability = durability(&location)?;
-    let hash = match location.option("hash") {
-        None | Some("auto") => None,
-        Some("md5") => Some(Hash::Md5),
-        Some("sha256") => Some(Hash::Sha256),
-        Some(_) => {
-            return Err(ConnectError::BadOption {
-                driver: NAME,
-                option: "hash".to_owned(),
-                expected: "auto, md5 (cachelib up to 0.15) or sha256 (from 0.16 on)".to_owned(),
-            });
-        }
-    };
+    let expected = "auto, md5 (cachelib up to 0.15) or sha256 (from 0.16 on)";
+    let hash = location.read(NAME, "hash", expected, |hash| match hash {
+        "auto" => Some(None),
+        "md5" => Some(Some(Hash::Md5)),
+        "sha256" => Some(Some(Hash::Sha256)),
+        _ => None,
+    })?;
+    let hash = hash.flatten();
     let path = path(&location)?;
     opened(move || FlaskStore::open(path.as_ref(), &flask, hash, durability)).await
 }
@@ -73,15 +69,13 @@ async fn opened<S: Store>(
 }
 
 fn durability(location: &Location) -> Result<Durability, ConnectError> {
-    match location.option("durability") {
-        None | Some("full") => Ok(Durability::Full),
-        Some("relaxed") => Ok(Durability::Relaxed),
-        Some(other) => Err(ConnectError::BadOption {
-            driver: NAME,
-            option: "durability".to_owned(),
-            expected: format!("full or relaxed, not {other:?}"),
-        }),
-    }
+    let read = |durability: &str| match durability {
+        "full" => Some(Durability::Full),
+        "relaxed" => Some(Durability::Relaxed),
+        _ => None,
+    };
+    let durability = location.read(NAME, "durability", "full or relaxed", read)?;
+    Ok(durability.unwrap_or(Durability::Full))
 }
 
 fn failed(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ConnectError {

@@ -1,7 +1,6 @@
 //! Opening the store by a configured location.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use anysession::flask::Flask;
 use anysession::{ConnectError, Driver, Location, Store};
@@ -139,42 +138,25 @@ fn options(location: &Location) -> Result<RedisOptions, ConnectError> {
     if let Some(prefix) = location.option("prefix") {
         options = options.with_prefix(prefix);
     }
-    if let Some(timeout) = duration(location, "timeout")? {
+    if let Some(timeout) = location.read_duration(NAME, "timeout")? {
         options = options.with_timeout(timeout);
     }
-    if let Some(timeout) = duration(location, "connect_timeout")? {
+    if let Some(timeout) = location.read_duration(NAME, "connect_timeout")? {
         options = options.with_connect_timeout(timeout);
     }
-    let durability = match location.option("durability") {
-        None | Some("acknowledged") => Durability::Acknowledged,
-        Some("replicated") => Durability::Replicated,
-        Some(_) => return Err(bad("durability", "acknowledged or replicated")),
+    let read = |durability: &str| match durability {
+        "acknowledged" => Some(Durability::Acknowledged),
+        "replicated" => Some(Durability::Replicated),
+        _ => None,
     };
-    Ok(options.with_durability(durability))
-}
-
-fn duration(location: &Location, option: &'static str) -> Result<Option<Duration>, ConnectError> {
-    const LONGEST: u64 = 60 * 60 * 1000;
-    let Some(text) = location.option(option) else {
-        return Ok(None);
-    };
-    let (number, unit) = match (text.strip_suffix("ms"), text.strip_suffix('s')) {
-        (Some(number), _) => (number, 1),
-        (None, Some(number)) => (number, 1000),
-        (None, None) => (text, 1000),
-    };
-    let digits = number.bytes().all(|byte| byte.is_ascii_digit());
-    let millis: Option<u64> = number.parse().ok().filter(|_| digits);
-    match millis.and_then(|number| number.checked_mul(unit)) {
-        Some(millis @ 1..=LONGEST) => Ok(Some(Duration::from_millis(millis))),
-        _ => Err(bad(option, "a time such as 500ms or 2s, up to an hour")),
-    }
+    let durability = location.read(NAME, "durability", "acknowledged or replicated", read)?;
+    Ok(options.with_durability(durability.unwrap_or(Durability::Acknowledged)))
 }
 
 fn database_of_socket(location: &Location) -> Result<i64, ConnectError> {
-    let number = location.option("database").unwrap_or("0").parse();
-    let number = number.ok().filter(|number| *number >= 0);
-    number.ok_or_else(|| bad("database", "a number from 0"))
+    let read = |number: &str| number.parse().ok().filter(|number| *number >= 0);
+    let database = location.read(NAME, "database", "a number from 0", read)?;
+    Ok(database.unwrap_or_default())
 }
 
 fn address((host, port): Host, tls: bool) -> ConnectionAddr {

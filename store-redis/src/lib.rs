@@ -31,7 +31,7 @@
 //! | option | default | meaning |
 //! | --- | --- | --- |
 //! | `prefix` | `anysession:` | what all keys begin with: one for each application that shares a server |
-//! | `timeout` | `2s` | how long a command may take, `500ms` or `2s` |
+//! | `timeout` | `2s` | how long a command may take: `500ms`, `2s`, `1m` or whole seconds, up to an hour |
 //! | `connect_timeout` | `1s` | how long it may take to find the server and sign in |
 //! | `durability` | `acknowledged` | or `replicated`: [`Durability`] |
 //! | `database` | `0` | of a Unix socket, whose URL has no other place for it |

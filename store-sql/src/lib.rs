@@ -36,7 +36,7 @@
 //! | `table` | `anysession` | the table: [letters, digits, underscores](Table) |
 //! | `create_table` | `auto` | `auto`: make it if it is missing; `never`: a missing table is an error |
 //! | `pool` | `10` | connections at most; of SQLite, those that read |
-//! | `acquire_timeout` | `2s` | how long a verb waits for a free connection, or for a new one |
+//! | `acquire_timeout` | `2s` | how long a verb waits for a free connection, or for a new one: `500ms`, `2s`, `1m` or whole seconds, up to an hour |
 //! | `timeout` | `5s` | how long a verb may take in all |
 //! | `durability` | `full` | SQLite: what [a loss of power](#what-it-promises) may take, `full` or `relaxed` |
 //! | `sslmode`, `sslrootcert`, `sslcert`, `sslkey` | `prefer` | PostgreSQL: TLS as in libpq; the others name PEM files |

@@ -18,7 +18,7 @@ use crate::error::{Failure, Meaning};
 use crate::flask::{self, FlaskStore, Precision};
 use crate::rows;
 use crate::schema::Table;
-use crate::settings::{Options, Settings};
+use crate::settings::Settings;
 use crate::statements::{Dialect, Statement};
 use crate::store::SqlStore;
 
@@ -118,12 +118,10 @@ async fn connect_with(location: &Location, settings: Settings) -> Result<MySqlSt
 fn options(location: &Location) -> Result<MySqlConnectOptions, ConnectError> {
     let base: MySqlConnectOptions = location.base().parse().map_err(|_| wrong_url(NAME, FORM))?;
     let mut options = base.disable_statement_logging();
-    let given = Options {
-        location,
-        driver: NAME,
-    };
     let modes = "DISABLED, PREFERRED, REQUIRED, VERIFY_CA or VERIFY_IDENTITY";
-    if let Some(mode) = given.read("ssl-mode", modes, |mode| mode.parse::<MySqlSslMode>().ok())? {
+    if let Some(mode) = location.read(NAME, "ssl-mode", modes, |mode| {
+        mode.parse::<MySqlSslMode>().ok()
+    })? {
         options = options.ssl_mode(mode);
     }
     for (name, value) in location.options() {

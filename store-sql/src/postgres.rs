@@ -17,7 +17,7 @@ use crate::error::{Failure, Meaning};
 use crate::flask::{self, FlaskStore, Precision};
 use crate::rows;
 use crate::schema::Table;
-use crate::settings::{Options, Settings};
+use crate::settings::Settings;
 use crate::statements::{Dialect, Statement};
 use crate::store::SqlStore;
 
@@ -122,12 +122,10 @@ async fn connect_with(
 fn options(location: &Location) -> Result<PgConnectOptions, ConnectError> {
     let base: PgConnectOptions = location.base().parse().map_err(|_| wrong_url(NAME, FORM))?;
     let mut options = base.disable_statement_logging();
-    let given = Options {
-        location,
-        driver: NAME,
-    };
     let modes = "disable, allow, prefer, require, verify-ca or verify-full";
-    if let Some(mode) = given.read("sslmode", modes, |mode| mode.parse::<PgSslMode>().ok())? {
+    if let Some(mode) = location.read(NAME, "sslmode", modes, |mode| {
+        mode.parse::<PgSslMode>().ok()
+    })? {
         options = options.ssl_mode(mode);
     }
     for (name, value) in location.options() {

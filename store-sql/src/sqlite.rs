@@ -20,7 +20,7 @@ use crate::error::{Failure, Meaning};
 use crate::flask::{self, FlaskStore, Precision};
 use crate::rows;
 use crate::schema::Table;
-use crate::settings::{Options, Settings};
+use crate::settings::Settings;
 use crate::statements::{Dialect, Statement};
 use crate::store::SqlStore;
 
@@ -190,16 +190,12 @@ async fn in_memory(
 }
 
 fn durability(location: &Location) -> Result<SqliteSynchronous, ConnectError> {
-    let options = Options {
-        location,
-        driver: NAME,
-    };
     let read = |value: &str| match value {
         "full" => Some(SqliteSynchronous::Full),
         "relaxed" => Some(SqliteSynchronous::Normal),
         _ => None,
     };
-    let durability = options.read("durability", "full or relaxed", read)?;
+    let durability = location.read(NAME, "durability", "full or relaxed", read)?;
     Ok(durability.unwrap_or(SqliteSynchronous::Full))
 }
 

@@ -4,8 +4,8 @@ use super::Url;
 use super::builder::ConfigBuilder;
 use super::error::ConfigError;
 use super::key::{ConfigKey, Naming};
-use crate::driver::Location;
 use crate::flask::Flask;
+use crate::location::Location;
 
 /// Where Flask-Session keeps its files if nothing is said.
 pub(super) const DIRECTORY: &str = "flask_session";

@@ -92,10 +92,10 @@ pub(crate) async fn each_runtime_has_a_connection_that_ends_with_it() {
 pub(crate) async fn an_option_that_is_wrong_is_refused() {
     for (url, expected) in [
         ("redis://host?prefx=a", "it knows: prefix, timeout"),
-        ("redis://host?timeout=soon", "500ms or 2s"),
-        ("redis://host?timeout=0", "500ms or 2s"),
-        ("redis://host?connect_timeout=2h", "500ms or 2s"),
-        ("redis://host?connect_timeout=-1s", "500ms or 2s"),
+        ("redis://host?timeout=soon", "500ms, 2s or 1m"),
+        ("redis://host?timeout=0", "500ms, 2s or 1m"),
+        ("redis://host?connect_timeout=2h", "500ms, 2s or 1m"),
+        ("redis://host?connect_timeout=-1s", "500ms, 2s or 1m"),
         ("redis://host?durability=full", "acknowledged or replicated"),
         ("redis://host?database=1", "in their path"),
         ("redis://host?sentinel_password=x", "redis-sentinel://"),

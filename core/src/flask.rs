@@ -45,7 +45,11 @@
 //! is sent again, and is not signed any more; signed ones are read with the `secret_key`. Values out of JSON become
 //! MessagePack, in which numbers beyond 64 bits are not exact. After one
 //! [`lifetime`](crate::Config::lifetime) nothing is left to be moved, and `SESSION_LAYOUT` may go, with
-//! `SESSION_COOKIE_NAME=session` and `SESSION_COOKIE_PREFIX=none` in its place.
+//! `SESSION_COOKIE_NAME=session`, `SESSION_COOKIE_PREFIX=none`, `SESSION_PERMANENT=true` and `SESSION_LIFETIME` in its place.
+//!
+//! Whoever [ends all sessions](crate::Sessions::end_all) of a user leaves a mark for a year, and a session of that user which
+//! still lies in Flask's layout is deleted instead of moved. So nobody may begin sessions there any more: stop every process
+//! that does, Flask's and those of `SESSION_LAYOUT=flask`.
 //!
 //! Where a crash leaves a session in both places, the native one counts, and one that was ended there does not come back.
 //! What a Flask process that still runs stores in the other one is not seen.

@@ -22,8 +22,8 @@ use crate::record::{Found, Live};
 use crate::sessions::Shared;
 use crate::store::{Deletion, Expect, Store, Stored, Write};
 
-/// Longer than any session lasts that Flask has left.
-const OUTLASTS_FLASK: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+/// Longer than sessions last that Flask has left, whatever the lifetime is now.
+const OUTLASTS_FLASK: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
 /// Where the sessions are that Flask has left.
 #[derive(Clone)]
@@ -105,7 +105,7 @@ impl Shared {
     pub(crate) async fn end_left_sessions(&self, user: &str) -> Result<(), Error> {
         if self.leaving.is_some() {
             let (key, now) = (StoreKey::of_left_sessions(user), self.clock.now());
-            let mark = layout::ended(&key, now, now + OUTLASTS_FLASK);
+            let mark = layout::ended(&key, now, now + OUTLASTS_FLASK.max(self.policy.lifetime));
             match self.store.put(&key, Expect::Absent, mark, now).await? {
                 // There is one already, which is as good.
                 Write::Done(_) | Write::Conflict => {}

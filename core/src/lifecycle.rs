@@ -74,22 +74,29 @@ impl Policy {
         }
     }
 
-    /// The other deadline that a request earns; `None` while it would differ by less than a tenth of the lifetime, so that
-    /// a session that is only read is seldom written. A session in use is kept up to its hard end. The deadline comes
-    /// nearer where the configured lifetime has become shorter.
+    /// The other deadline that a request earns; `None` while it would be later by less than a tenth of the lifetime, so
+    /// that a session that is only read is seldom written. A session in use is kept up to its hard end.
+    ///
+    /// The deadline comes nearer where it is twice as far away as it should be, because the configured lifetime has become
+    /// shorter; not for less, or two processes whose clocks differ would move it to and fro. Flask sets its own, and its
+    /// layout does not say whether a session has a lifetime of its own.
     pub(crate) fn slid_deadline(&self, live: &Live, now: Timestamp) -> Option<Timestamp> {
         let wanted = self.deadline(&live.record, now);
-        let (gain, excess) = (wanted.since(live.deadline), live.deadline.since(wanted));
-        let is_worth_it = gain.max(excess) >= self.lifetime(&live.record) / 10;
-        (wanted != live.deadline && (is_worth_it || wanted == live.record.ends)).then_some(wanted)
+        let lifetime = self.lifetime(&live.record);
+        let gain = wanted.since(live.deadline);
+        let moves = match gain.is_zero() {
+            false => gain >= lifetime / 10 || wanted == live.record.ends,
+            true => self.layout == Layout::Native && live.deadline.since(wanted) >= lifetime,
+        };
+        (moves && wanted != live.deadline).then_some(wanted)
     }
 
-    /// When the session was last seen, exact to a tenth of its lifetime. A deadline that was cut short by the hard end
-    /// does not tell, so the last write stands in for it.
+    /// When the session was last seen, exact to a tenth of its lifetime. A deadline that was cut short by the hard end, or
+    /// set while the lifetime was longer, does not tell, so the last write stands in for it.
     pub(crate) fn last_seen(&self, live: &Live, now: Timestamp) -> Timestamp {
         let record = &live.record;
-        if live.deadline < record.ends {
-            let by_deadline = live.deadline.before(self.lifetime(record)).min(now);
+        let by_deadline = live.deadline.before(self.lifetime(record));
+        if live.deadline < record.ends && by_deadline <= now {
             record.written.max(by_deadline)
         } else {
             record.written
@@ -264,9 +271,7 @@ pub(crate) fn plan(
         (_, Outcome::Failed) if wish.is_empty() => Plan::Keep,
         (_, Outcome::Failed) => Plan::Forget(Reason::RequestFailed),
         // It had a session, and a late change must not come back as a new one.
-        (Found::Nothing(Absence::Ended), _)
-            if !wish.destroy && !matches!(wish.fate, Fate::LogIn(_)) =>
-        {
+        (Found::Nothing(Absence::Ended), _) if !matches!(wish.fate, Fate::LogIn(_)) => {
             match wish.changes.is_empty() {
                 true => Plan::Keep,
                 false => Plan::Forget(Reason::SessionEnded),

@@ -29,9 +29,9 @@ pub(crate) const LABEL: &str = "_label";
 
 /// The session of one request.
 ///
-/// All methods but [`save`](Self::save), [`reload`](Self::reload) and those about a user's other sessions are synchronous: the session was loaded
-/// before the handler ran, and what the handler changes is stored when its response is known. Clones are the same
-/// session.
+/// All methods but [`save`](Self::save), [`reload`](Self::reload) and those about a user's other sessions are synchronous:
+/// the session was loaded before the handler ran, and what the handler changes is stored when its response is known.
+/// Clones are the same session.
 ///
 /// ```
 /// # use anysession::{Error, Session};
@@ -278,8 +278,8 @@ impl Session {
         self.insert(LABEL, label.into())
     }
 
-    /// When the session was begun, or its user last signed in, since that begins it anew. `None` if it is not stored yet, or shared with [Flask](crate::flask), which does not
-    /// say it.
+    /// When the session was begun, or its user last signed in, since that begins it anew. `None` if it is not stored yet, or
+    /// shared with [Flask](crate::flask), which does not say it.
     pub fn created(&self) -> Option<Timestamp> {
         self.state().record().and_then(Record::begun_at)
     }

@@ -159,14 +159,13 @@ impl Shared {
     /// Lists again after the first pass, for what came in meanwhile. One session that cannot be ended does not save the
     /// others; the first error is told when all were tried.
     async fn end_all(&self, user: &str, spared: Option<StoreKey>) -> Result<usize, Error> {
-        self.end_left_sessions(user).await?;
+        let mut failed = self.end_left_sessions(user).await.err();
         let user: Arc<str> = user.into();
         let spared = match spared {
             Some(key) => Some(self.newest(key).await?),
             None => None,
         };
         let mut ended = 0;
-        let mut failed = None;
         for _pass in 0..2 {
             for key in self.store.keys_of_user(&user).await? {
                 match self.revoke(key, user.clone(), spared.as_ref()).await {

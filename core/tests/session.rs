@@ -693,16 +693,18 @@ async fn a_reload_says_that_the_session_is_over() {
         session.reload().await.unwrap();
         browser.visit(&site, async |session| end(&session)).await;
         assert!(session.user().is_some(), "it has not looked");
-        assert!(matches!(session.reload().await, Err(Error::SessionEnded)));
+        for _ in 0..2 {
+            assert!(matches!(session.reload().await, Err(Error::SessionEnded)));
+        }
         assert_eq!(session.user(), None);
         session.insert("late", 1).unwrap();
         assert!(matches!(session.save().await, Err(Error::SessionEnded)));
+        // The next thing that handlers do, and its cookie would replace that of the log-in.
+        session.destroy();
+        session.flash("info", "signed out").unwrap();
         let cookie = browser.clone().close(&slot, Outcome::Succeeded).await;
         assert_eq!(cookie, None);
     }
-    let site = site();
-    let (_, session) = Browser::default().open(&site).await;
-    session.reload().await.unwrap();
 }
 
 #[tokio::test]
@@ -729,6 +731,93 @@ async fn after_a_failed_save_a_reload_finds_out_how_things_stand() {
         .visit(&site, async |session| session.get::<u8>("m").unwrap())
         .await;
     assert_eq!(m, Some(3));
+}
+
+#[tokio::test]
+async fn after_a_failed_save_of_a_new_session_a_reload_lets_it_begin_again() {
+    let (site, mut browser) = (site(), Browser::default());
+    let (slot, session) = browser.open(&site).await;
+    session.reload().await.unwrap();
+    session.insert("n", 1).unwrap();
+    site.store.once(Verb::Put, Fault::FailBefore);
+    assert!(matches!(session.save().await, Err(Error::Store(_))));
+    session.reload().await.unwrap();
+    session.insert("n", 2).unwrap();
+    session.save().await.unwrap();
+    browser.close(&slot, Outcome::Succeeded).await.unwrap();
+    let n = browser
+        .visit(&site, async |session| session.get::<u8>("n").unwrap())
+        .await;
+    assert_eq!(n, Some(2));
+}
+
+#[tokio::test]
+async fn a_reload_does_not_go_on_under_an_id_that_nobody_was_told() {
+    let (site, mut browser) = (site(), Browser::default());
+    browser
+        .visit(&site, async |session| session.insert("n", 1).unwrap())
+        .await;
+    let (_, session) = browser.open(&site).await;
+    session.regenerate_id().unwrap();
+    let gate = site.store.pause_after(Verb::Put);
+    let saving = tokio::spawn({
+        let session = session.clone();
+        async move { session.save().await }
+    });
+    let stopped = gate.reached().await;
+    // The record is there; the tombstone of the old one will be, and its answer is lost.
+    site.store.once(Verb::Put, Fault::FailAfter);
+    stopped.release();
+    assert!(matches!(saving.await.unwrap(), Err(Error::Store(_))));
+    assert!(matches!(session.reload().await, Err(Error::SessionEnded)));
+}
+
+#[tokio::test]
+async fn a_reload_that_finds_the_id_replaced_replaces_it_no_more() {
+    let (site, mut browser) = (site(), Browser::default());
+    browser
+        .visit(&site, async |session| session.insert("n", 1).unwrap())
+        .await;
+    let (slot, session) = browser.clone().open(&site).await;
+    session.regenerate_id().unwrap();
+    browser
+        .visit(&site, async |session| session.regenerate_id().unwrap())
+        .await;
+    session.reload().await.unwrap();
+    let cookie = browser.clone().close(&slot, Outcome::Succeeded).await;
+    assert_eq!(cookie, None);
+    assert!(
+        browser
+            .visit(&site, async |session| session.contains("n"))
+            .await
+    );
+}
+
+#[tokio::test]
+async fn what_is_over_by_a_shorter_lifetime_ends_for_processes_with_a_longer_one_too() {
+    const HOUR: Duration = Duration::from_secs(3600);
+    let (site, mut browser) = (site(), Browser::default());
+    browser
+        .visit(&site, async |session| session.log_in("alice").unwrap())
+        .await;
+    let config = Config::builder().absolute_lifetime(HOUR).build().unwrap();
+    let shorter = Site {
+        sessions: Sessions::new(config, site.store.clone()).with_clock(site.clock.clone()),
+        clock: site.clock.clone(),
+        store: site.store.clone(),
+    };
+    // A write on either side of the end, by a request that has begun before it.
+    let (slot, session) = browser.open(&shorter).await;
+    session.insert("n", 1).unwrap();
+    session.regenerate_id().unwrap();
+    site.clock.advance(HOUR);
+    assert_eq!(browser.clone().close(&slot, Outcome::Succeeded).await, None);
+    let signed_in = browser.visit(&site, async |session| session.user()).await;
+    assert!(signed_in.is_some(), "there it goes on");
+
+    assert_eq!(shorter.sessions.end_all("alice").await.unwrap(), 1);
+    let signed_in = browser.visit(&site, async |session| session.user()).await;
+    assert_eq!(signed_in, None);
 }
 
 #[tokio::test]

@@ -40,7 +40,12 @@ impl Commit<'_> {
     }
 
     pub(super) fn loaded(&mut self, key: StoreKey, stored: Option<Stored>) -> Result<Step, Error> {
-        match Found::judge(self.policy, key.clone(), stored, self.now, ANY_SIZE) {
+        let mut policy = *self.policy;
+        if self.task == Task::Destroy {
+            // What is over by our configuration may not be over by that of another process.
+            policy.absolute_lifetime = None;
+        }
+        match Found::judge(&policy, key.clone(), stored, self.now, ANY_SIZE) {
             Found::Nothing(Absence::Unknown) if self.task == Task::Destroy => {
                 self.mark_destroyed(key)
             }

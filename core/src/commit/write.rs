@@ -15,6 +15,11 @@ impl Commit<'_> {
     /// The next verb on a target that is as it was when it was loaded.
     #[inline]
     pub(super) fn work(&mut self) -> Result<Step, Error> {
+        // The store does not refuse it where the hard end was later when the record was written.
+        let is_over = |target: &Live| target.record.ends <= self.now;
+        if self.task != Task::Destroy && self.target().is_some_and(is_over) {
+            return self.gone();
+        }
         match (self.task, self.target()) {
             (Task::Update, Some(_)) => self.update(),
             (Task::Destroy, Some(target)) => {

@@ -72,7 +72,7 @@ impl ConfigBuilder {
 /// Kubernetes tells containers where the services of their namespace are: of one called `session-redis` in
 /// `SESSION_REDIS_SERVICE_HOST`, `SESSION_REDIS_PORT=tcp://10.0.0.1:6379`, `SESSION_REDIS_PORT_6379_TCP_ADDR` and more.
 fn is_of_a_service(name: &str, value: &OsStr) -> bool {
-    let behind = |part| name.split_once(part).map(|(_, rest)| rest);
+    let behind = |part| name.rsplit_once(part).map(|(_, rest)| rest);
     behind("_SERVICE_").is_some_and(|rest| rest == "HOST" || rest.starts_with("PORT"))
         || behind("_PORT_").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
         || name.ends_with("_PORT") && value.to_string_lossy().contains("://")
@@ -216,6 +216,8 @@ mod tests {
             ("SESSION_REDIS_PORT_6379_TCP", "tcp://10.0.0.1:6379"),
             ("SESSION_REDIS_PORT_6379_TCP_ADDR", "10.0.0.1"),
             ("SESSION_SERVICE_HOST", "10.0.0.2"),
+            ("SESSION_SERVICE_SERVICE_HOST", "10.0.0.3"),
+            ("SESSION_PORT_PORT_80_TCP_PORT", "80"),
             ("SESSION_PORT", "udp://10.0.0.2:53"),
         ];
         assert_eq!(read(&services).unwrap(), Config::default());

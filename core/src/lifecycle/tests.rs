@@ -289,8 +289,38 @@ fn a_shorter_lifetime_reaches_sessions_that_are_used() {
     assert_eq!(shorter.slid_deadline(&live, NOON), Some(nearer));
     // A touch would leave the later one.
     assert_eq!(plan(&Wish::default()), Plan::Update);
-    // Nobody was seen in the future.
-    assert_eq!(shorter.last_seen(&live, NOON), NOON);
+    // When it was seen the deadline does not tell any more.
+    assert_eq!(shorter.last_seen(&live, NOON + SECOND * 500), NOON);
+    // Clocks that differ do not move it to and fro, and where Flask sets it, it is Flask's.
+    let before = Live {
+        deadline: nearer + SECOND * 99,
+        ..live.clone()
+    };
+    assert_eq!(shorter.slid_deadline(&before, NOON), None);
+    let shared = Policy {
+        layout: Layout::Flask(crate::flask::Format::MessagePack),
+        ..shorter
+    };
+    assert_eq!(shared.slid_deadline(&live, NOON), None);
+}
+
+#[test]
+fn a_request_whose_session_ended_begins_another_only_for_a_log_in() {
+    let ended = Found::Nothing(Absence::Ended);
+    let forgotten = Plan::Forget(Reason::SessionEnded);
+    for (wish, expected) in [
+        (Wish::default(), Plan::Keep),
+        (destroy(), Plan::Keep),
+        (data(), forgotten),
+        (begin_anew(), forgotten),
+        (log_in(&ended), Plan::Create),
+    ] {
+        assert_eq!(
+            planned(&ended, &wish, Outcome::Succeeded),
+            expected,
+            "{wish:?}"
+        );
+    }
 }
 
 #[test]

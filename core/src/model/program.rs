@@ -36,6 +36,10 @@ pub(super) const DESTROY_LOG_IN: Program =
     Program("destroy, log in as u", &[&[Destroy, LogIn("u"), Append]]);
 pub(super) const DESTROY_DATA: Program = Program("destroy, data", &[&[Destroy, Append]]);
 pub(super) const SAVE_DATA: Program = Program("data, save, data", &[&[Append], &[Append]]);
+pub(super) const SAVE_DESTROY: Program = Program(
+    "data, save, destroy, data",
+    &[&[Append], &[Destroy, Append]],
+);
 pub(super) const SAVE_REGENERATE: Program =
     Program("regenerate, save, data", &[&[Regenerate], &[Append]]);
 pub(super) const SAVE_LOG_IN: Program = Program(
@@ -43,7 +47,7 @@ pub(super) const SAVE_LOG_IN: Program = Program(
     &[&[LogIn("u"), Append], &[Append]],
 );
 
-pub(super) const PROGRAMS: [Program; 11] = [
+pub(super) const PROGRAMS: [Program; 12] = [
     READ,
     DATA,
     REGENERATE,
@@ -53,6 +57,7 @@ pub(super) const PROGRAMS: [Program; 11] = [
     DESTROY_LOG_IN,
     DESTROY_DATA,
     SAVE_DATA,
+    SAVE_DESTROY,
     SAVE_REGENERATE,
     SAVE_LOG_IN,
 ];

@@ -117,16 +117,16 @@ impl Found {
         }
         let deadline = entry.deadline;
         match policy.layout.decode(&key, entry, size_limit) {
-            Ok(Decoded::Record(mut record)) => {
-                record.ends = policy.hard_end(&record);
-                if record.ends <= now {
+            Ok(Decoded::Record(record)) => {
+                let ends = policy.hard_end(&record);
+                if ends <= now {
                     return Found::Nothing(Absence::Expired);
                 }
                 Found::Live(Live {
                     key,
                     version,
-                    deadline: deadline.min(record.ends),
-                    record,
+                    deadline: deadline.min(ends),
+                    record: Record { ends, ..record },
                 })
             }
             Ok(Decoded::Tombstone(tombstone)) => Found::Replaced(tombstone),

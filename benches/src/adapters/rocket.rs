@@ -1,5 +1,7 @@
 //! Rocket, and `rocket_flex_session`.
 
+mod by_hand;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -34,6 +36,8 @@ pub(super) fn candidates(runtime: &Arc<Runtime>) -> Vec<Candidate> {
         Candidate::new(OURS, env!("CARGO_PKG_VERSION"), serve(runtime, ours)),
         // It has no way to give a session another id.
         Candidate::new(PEER, "0.2.0", serve(runtime, peers)).without(Route::Regenerate),
+        Candidate::new("by hand", "", serve(runtime, by_hand::attach(build())))
+            .without(Route::Regenerate),
         Candidate::without_session(NO_OP, serve(runtime, plain().attach(NoOp))),
         Candidate::without_session(EXTENSION, serve(runtime, plain().attach(Cached))),
     ]

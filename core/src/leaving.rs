@@ -52,7 +52,7 @@ impl Shared {
         let mut expect = Expect::Absent;
         for _ in 0..MAX_TRIES {
             let stored = store.load(&old).await?;
-            let found = Found::judge(&left, old.clone(), stored, now, left.size_limit);
+            let found = Found::judge(&left, old.clone(), stored, now);
             let Found::Live(Live {
                 record,
                 deadline,

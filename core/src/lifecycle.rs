@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::changes::Changes;
 use crate::clock::Timestamp;
+use crate::error::Error;
 use crate::layout::Layout;
 use crate::record::{Absence, Found, Live, Record};
 
@@ -100,6 +101,17 @@ impl Policy {
             record.written.max(by_deadline)
         } else {
             record.written
+        }
+    }
+
+    /// Refuses data of this size, where there were so many bytes before. What is too large already, by how it is reckoned
+    /// here, may still shrink, or stay as it is.
+    pub(crate) fn check_size(&self, size: usize, before: usize) -> Result<(), Error> {
+        let limit = self.size_limit;
+        if size > limit && size > before {
+            Err(Error::TooLarge { size, limit })
+        } else {
+            Ok(())
         }
     }
 

@@ -273,9 +273,8 @@ fn open(location: &Location) -> Result<Arc<dyn Store>, ConnectError> {
     let expected = "a whole number of sessions, 1 or more";
     let read = |max: &str| max.parse().ok().filter(|max| *max > 0);
     let limit = location.read(NAME, MAX_SESSIONS, expected, read)?;
-    Ok(Arc::new(MemoryStore::with_limit(
-        limit.unwrap_or(usize::MAX),
-    )))
+    let store = limit.map_or_else(MemoryStore::new, MemoryStore::with_limit);
+    Ok(Arc::new(store))
 }
 
 /// Nothing that is done under a lock leaves things half done when it panics, so a poisoned lock is as good as any.

@@ -107,7 +107,6 @@ impl Found {
         key: StoreKey,
         stored: Option<Stored>,
         now: Timestamp,
-        size_limit: usize,
     ) -> Found {
         let Some(Stored { entry, version }) = stored else {
             return Found::Nothing(Absence::Unknown);
@@ -116,7 +115,7 @@ impl Found {
             return Found::Nothing(Absence::Expired);
         }
         let deadline = entry.deadline;
-        match policy.layout.decode(&key, entry, size_limit) {
+        match policy.layout.decode(&key, entry, policy.size_limit) {
             Ok(Decoded::Record(record)) => {
                 let ends = policy.hard_end(&record);
                 if ends <= now {

@@ -443,20 +443,15 @@ impl Session {
 
     /// Refuses a value that would make the session too large. The exact size is reckoned only near the limit.
     fn check_size(&self, state: &State, key: &str, value: &[u8]) -> Result<(), Error> {
-        let limit = self.0.shared.policy.size_limit;
+        let policy = &self.0.shared.policy;
         let base = state.data();
         let changes = &state.wish.changes;
-        if changes.size_bound(base, key, value) <= limit {
+        if changes.size_bound(base, key, value) <= policy.size_limit {
             return Ok(());
         }
         let mut changes = changes.clone();
         changes.set(key, Some(value));
-        let size = changes.applied(base).size();
-        if size > limit && size > base.size() {
-            Err(Error::TooLarge { size, limit })
-        } else {
-            Ok(())
-        }
+        policy.check_size(changes.applied(base).size(), base.size())
     }
 }
 

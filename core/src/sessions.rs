@@ -231,7 +231,7 @@ impl Shared {
     /// Judges what was [loaded](Self::load) under a key.
     #[inline]
     pub(crate) fn judge(&self, key: StoreKey, stored: Option<Stored>, now: Timestamp) -> Found {
-        Found::judge(&self.policy, key, stored, now, self.policy.size_limit)
+        Found::judge(&self.policy, key, stored, now)
     }
 
     pub(crate) fn headers(&self, state: &State) -> ResponseHeaders {

@@ -4,20 +4,7 @@ use std::io::{self, BufRead, BufReader};
 use std::process::{Command, ExitStatus, Stdio};
 
 /// Runs `cargo test`, passes on what it prints, and then repeats what the tests that failed have said.
-pub(crate) fn run_tests(command: &mut Command) -> Result<(), String> {
-    println!("$ {command:?}");
-    let (status, failures) = match run_and_gather(command) {
-        Ok(ran) => ran,
-        Err(error) => return Err(format!("{command:?} could not be run: {error}")),
-    };
-    if status.success() {
-        return Ok(());
-    }
-    println!("{}", failures.join("\n"));
-    Err(format!("{command:?} ended with {status}"))
-}
-
-fn run_and_gather(command: &mut Command) -> io::Result<(ExitStatus, Vec<String>)> {
+pub(crate) fn run_tests(command: &mut Command) -> io::Result<ExitStatus> {
     let mut tests = command.stdout(Stdio::piped()).spawn()?;
     let mut failures = Failures::default();
     let output = tests.stdout.take().map(BufReader::new);
@@ -26,7 +13,10 @@ fn run_and_gather(command: &mut Command) -> io::Result<(ExitStatus, Vec<String>)
         println!("{line}");
         failures.hear(line);
     }
-    Ok((tests.wait()?, failures.gathered))
+    if !failures.gathered.is_empty() {
+        println!("{}", failures.gathered.join("\n"));
+    }
+    tests.wait()
 }
 
 /// Of each test binary, from its list of failures to its result.

@@ -10,7 +10,8 @@ mod failures;
 mod packages;
 mod python;
 
-use std::process::{Command, ExitCode};
+use std::io;
+use std::process::{Command, ExitCode, ExitStatus};
 
 const HELP: &str = "\
 cargo xtask test          everything; installs what is missing, fails on an absent server or browser
@@ -54,11 +55,8 @@ fn test() -> Result<(), String> {
     // The crates are compiled by the compiler; what only cargo knows, their dependencies, is checked here.
     core_depends_on_no_runtime()?;
     // All that fails is told, not only the first.
-    failures::run_tests(&mut cargo_command(&[
-        "test",
-        "--workspace",
-        "--no-fail-fast",
-    ]))
+    let mut tests = cargo_command(&["test", "--workspace", "--no-fail-fast"]);
+    report(&mut tests, failures::run_tests)
 }
 
 fn python() -> Result<(), String> {
@@ -233,10 +231,17 @@ fn cargo_command(args: &[&str]) -> Command {
 }
 
 fn run(command: &mut Command) -> Result<(), String> {
+    report(command, Command::status)
+}
+
+fn report(
+    command: &mut Command,
+    run: impl FnOnce(&mut Command) -> io::Result<ExitStatus>,
+) -> Result<(), String> {
     println!("$ {command:?}");
-    match command.status() {
+    match run(command) {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(format!("{command:?} ended with {status}")),
-        Err(error) => Err(format!("{command:?} could not be started: {error}")),
+        Err(error) => Err(format!("{command:?} could not be run: {error}")),
     }
 }

@@ -40,12 +40,15 @@ impl Commit<'_> {
     }
 
     pub(super) fn loaded(&mut self, key: StoreKey, stored: Option<Stored>) -> Result<Step, Error> {
-        let mut policy = *self.policy;
+        let mut policy = Policy {
+            size_limit: ANY_SIZE,
+            ..*self.policy
+        };
         if self.task == Task::Destroy {
             // What is over by our configuration may not be over by that of another process.
             policy.absolute_lifetime = None;
         }
-        match Found::judge(&policy, key.clone(), stored, self.now, ANY_SIZE) {
+        match Found::judge(&policy, key.clone(), stored, self.now) {
             Found::Nothing(Absence::Unknown) if self.task == Task::Destroy => {
                 self.mark_destroyed(key)
             }

@@ -226,11 +226,7 @@ fn change(
     now: Timestamp,
 ) -> Result<Draft, Error> {
     let data = changes.draft(&record.data, policy.layout);
-    let (size, limit) = (data.size(), policy.size_limit);
-    // One that was found too large, by how it is reckoned here, may still shrink, or stay as it is.
-    if size > limit && size > record.data.size() {
-        return Err(Error::TooLarge { size, limit });
-    }
+    policy.check_size(data.size(), record.data.size())?;
     record.written = now;
     record.lifetime = changes.lifetime.or(record.lifetime);
     record.permanent = changes.permanent.or(record.permanent);

@@ -2,9 +2,10 @@
 
 use std::ffi::{OsStr, OsString};
 
-use super::builder::ConfigBuilder;
+use super::builder::{ConfigBuilder, Layout};
 use super::error::ConfigError;
-use super::key::Naming;
+use super::key::{ConfigKey, Naming};
+use super::value::Value;
 
 const PREFIX: &str = "SESSION_";
 
@@ -36,11 +37,13 @@ impl ConfigBuilder {
         let variables: Vec<_> = variables.into_iter().collect();
         let layout = variables.iter().find(|(name, _)| name == LAYOUT);
         let flask = layout.map_or(self.is_flask(), |(_, value)| {
-            let value = value.to_string_lossy();
-            let layouts = ["flask", "leaving_flask"];
-            layouts
-                .iter()
-                .any(|layout| value.trim_ascii().eq_ignore_ascii_case(layout))
+            let text = value.to_string_lossy();
+            let layout = Value {
+                naming: Naming::Variable,
+                key: ConfigKey::Layout,
+                text: text.trim_ascii(),
+            };
+            layout.layout().is_ok_and(|layout| layout != Layout::Native)
         });
         let (naming, others) = match flask {
             false => (Naming::Variable, &[][..]),

@@ -35,6 +35,22 @@ fn live(user: Option<&str>) -> Live {
     }
 }
 
+/// The same with a hard end 1,500 seconds after noon.
+fn with_a_hard_end() -> (Policy, Live) {
+    let policy = Policy {
+        absolute_lifetime: Some(SECOND * 1500),
+        ..POLICY
+    };
+    let record = policy.new_record(NOON);
+    (
+        policy,
+        Live {
+            record,
+            ..live(None)
+        },
+    )
+}
+
 fn found() -> Found {
     Found::Live(live(None))
 }
@@ -231,13 +247,9 @@ fn a_failed_request_does_not_move_the_deadline() {
 
 #[test]
 fn the_deadline_never_passes_the_hard_end() {
-    let policy = Policy {
-        absolute_lifetime: Some(SECOND * 1500),
-        ..POLICY
-    };
-    let mut live = live(None);
-    live.record = policy.new_record(NOON);
-    let end = NOON + SECOND * 1500;
+    let (policy, mut live) = with_a_hard_end();
+    let end = live.record.ends;
+    assert_eq!(end, NOON + SECOND * 1500);
     assert_eq!(policy.deadline(&live.record, NOON), NOON + SECOND * 1000);
     assert_eq!(policy.deadline(&live.record, NOON + SECOND * 900), end);
     assert_eq!(policy.slid_deadline(&live, NOON + SECOND * 900), Some(end));
@@ -248,13 +260,8 @@ fn the_deadline_never_passes_the_hard_end() {
 
 #[test]
 fn a_session_in_use_is_kept_up_to_its_hard_end() {
-    let policy = Policy {
-        absolute_lifetime: Some(SECOND * 1500),
-        ..POLICY
-    };
-    let mut live = live(None);
-    live.record = policy.new_record(NOON);
-    let end = NOON + SECOND * 1500;
+    let (policy, mut live) = with_a_hard_end();
+    let end = live.record.ends;
     // Less than a tenth is missing, and nothing will ever be missing more.
     live.deadline = NOON + SECOND * 1450;
     assert_eq!(policy.slid_deadline(&live, NOON + SECOND * 499), None);

@@ -162,13 +162,7 @@ fn begin(shelf: &mut Shelf, at: StoreKey, user: User, data: &Data) -> Found {
         shelf.put(at.clone(), &Expect::Absent, entry, NOON),
         Write::Done(_)
     ));
-    Found::judge(
-        &POLICY,
-        at.clone(),
-        shelf.load(&at),
-        NOON,
-        POLICY.size_limit,
-    )
+    Found::judge(&POLICY, at.clone(), shelf.load(&at), NOON)
 }
 
 /// What is in the store: users and data.
@@ -176,13 +170,8 @@ fn live(shelf: &Shelf) -> Vec<(Option<String>, Data)> {
     let mut live: Vec<_> = shelf
         .records(NOON)
         .map(|(key, user, _)| {
-            let Found::Live(live) = Found::judge(
-                &POLICY,
-                key.clone(),
-                shelf.load(key),
-                NOON,
-                POLICY.size_limit,
-            ) else {
+            let Found::Live(live) = Found::judge(&POLICY, key.clone(), shelf.load(key), NOON)
+            else {
                 panic!("it is a live record")
             };
             let data = &live.record.data;

@@ -232,13 +232,7 @@ impl Request {
         if let Some(cookie) = self.followed.take() {
             scene.ledger.saw(&cookie, scene.shelf, scene.now);
         }
-        self.found = Found::judge(
-            &POLICY,
-            key.clone(),
-            scene.shelf.load(&key),
-            scene.now,
-            POLICY.size_limit,
-        );
+        self.found = Found::judge(&POLICY, key.clone(), scene.shelf.load(&key), scene.now);
         self.id = Some(key.clone());
         self.place = match &self.found {
             Found::Live(live) => Some((key, live.record.user.clone())),

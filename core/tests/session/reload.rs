@@ -147,3 +147,43 @@ async fn a_reload_that_finds_the_id_replaced_replaces_it_no_more() {
             .await
     );
 }
+
+#[tokio::test]
+async fn a_reload_that_finds_the_id_replaced_sends_the_old_one_no_more() {
+    for remember_again in [false, true] {
+        let site = site();
+        let mut browser = site
+            .visitor(async |session| session.insert("n", 1).unwrap())
+            .await;
+        let mut late = browser.clone();
+        let (slot, session) = late.open(&site).await;
+        session.set_permanent(true);
+        session.save().await.unwrap();
+        browser
+            .visit(&site, async |session| session.regenerate_id().unwrap())
+            .await;
+        session.reload().await.unwrap();
+        if remember_again {
+            session.set_permanent(true);
+        }
+        assert_eq!(late.close(&slot, Outcome::Succeeded).await, None);
+    }
+}
+
+#[tokio::test]
+async fn after_a_failed_log_out_a_reload_leaves_the_cookie_of_others_alone() {
+    let site = site();
+    let mut browser = site
+        .visitor(async |session| session.insert("n", 1).unwrap())
+        .await;
+    let mut late = browser.clone();
+    let (slot, session) = late.open(&site).await;
+    session.destroy();
+    site.store.once(Verb::Delete, Fault::FailBefore);
+    assert!(matches!(session.save().await, Err(Error::Store(_))));
+    browser
+        .visit(&site, async |session| session.regenerate_id().unwrap())
+        .await;
+    assert!(matches!(session.reload().await, Err(Error::SessionEnded)));
+    assert_eq!(late.close(&slot, Outcome::Succeeded).await, None);
+}

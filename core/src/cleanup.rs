@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use crate::causes::with_causes;
 use crate::id::jitter;
 use crate::sessions::Sessions;
 use crate::store::StoreError;
@@ -63,7 +64,7 @@ impl Sessions {
                 }
                 Some(Err(error)) => tracing::warn!(
                     target: "anysession",
-                    error = &error as &dyn std::error::Error,
+                    error = %with_causes(&error),
                     "expired sessions could not be deleted; trying again in {period:?}"
                 ),
             }

@@ -5,10 +5,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use crate::causes::with_causes;
 use crate::error::Error;
 use crate::guard::Spawn;
 use crate::lifecycle::Outcome;
-use crate::response::ResponseHeaders;
+use crate::response::{Due, ResponseHeaders};
 use crate::saving::Occasion;
 use crate::sessions::Shared;
 use crate::slot::{State, Visit};
@@ -31,6 +32,16 @@ enum Closing {
     Waiting(Pin<Box<dyn Future<Output = Closed> + Send>>),
 }
 
+impl Close {
+    /// The end of a request that somebody else ends.
+    pub(crate) fn nothing() -> Self {
+        Close {
+            state: Closing::Done(Some(Ok(ResponseHeaders::default()))),
+            spawn: None,
+        }
+    }
+}
+
 impl Visit {
     /// Ends the request, at once if nothing is to be asked of the store.
     pub(crate) fn close(mut self: Arc<Self>, outcome: Outcome, spawn: Option<Spawn>) -> Close {
@@ -48,11 +59,20 @@ impl Visit {
 
     fn close_now(self: &mut Arc<Self>) -> Option<ResponseHeaders> {
         if !self.is_loaded() {
-            // Whoever loads it later, in a stream or a socket, must not be told that a new id has reached the browser.
-            if Arc::get_mut(self).is_none() {
-                self.lock().sent = true;
-            }
-            return Some(ResponseHeaders::default());
+            let asked_for = match Arc::get_mut(self) {
+                Some(visit) => unlocked(&mut visit.state).asked_for,
+                None => {
+                    let mut state = self.lock();
+                    // Whoever loads it later, in a stream or a socket, must not be told that a new id has reached the
+                    // browser.
+                    state.sent = true;
+                    state.asked_for
+                }
+            };
+            return Some(ResponseHeaders(match asked_for {
+                true => Due::Vary,
+                false => Due::Nothing,
+            }));
         }
         match Arc::get_mut(self) {
             Some(visit) => unlocked(&mut visit.state).close_now(&visit.shared),
@@ -89,12 +109,20 @@ impl Turn<'_> {
         });
         match result {
             Ok(()) => Ok(headers),
-            Err(source) => Err(CloseError(Box::new(Unclosed {
-                source: *source,
-                headers,
-            }))),
+            Err(source) => {
+                tell_not_stored(&source);
+                Err(CloseError(Box::new(Unclosed {
+                    source: *source,
+                    headers,
+                })))
+            }
         }
     }
+}
+
+#[cold]
+fn tell_not_stored(error: &Error) {
+    tracing::error!(target: "anysession", error = %with_causes(error), "a session was not stored");
 }
 
 impl Future for Close {
@@ -118,15 +146,7 @@ impl Drop for Close {
         if let Some(spawn) = self.spawn
             && let Closing::Waiting(rest) = std::mem::replace(&mut self.state, Closing::Done(None))
         {
-            spawn(Box::pin(async move {
-                if let Err(error) = rest.await {
-                    tracing::error!(
-                        target: "anysession",
-                        error = &error as &dyn std::error::Error,
-                        "a request whose client has left could not be closed"
-                    );
-                }
-            }));
+            spawn(Box::pin(async move { drop(rest.await) }));
         }
     }
 }
@@ -137,7 +157,7 @@ impl std::fmt::Debug for Close {
     }
 }
 
-/// What the handler wished could not be stored. The response is to be replaced by one of [`status`](Self::status)
+/// What the handler wished could not be stored, which was told to `tracing`. The response is to be replaced by one of [`status`](Self::status)
 /// with an empty body, and gets the lines of [`into_headers`](Self::into_headers).
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]

@@ -23,9 +23,9 @@
 //! 3. **One live id.** After [`log_in`](Session::log_in) or [`regenerate_id`](Session::regenerate_id) the old id is dead for
 //!    new requests at once, and requests that still carry it cannot overwrite the new cookie.
 //! 4. **An id that the store does not know is never adopted.**
-//! 5. **A failed request changes nothing**: a 5xx, an error without a response, a panic, a connection that is dropped before
-//!    the commit. Only [`destroy`](Session::destroy) is carried out on a 5xx all the same, and what
-//!    [`save`](Session::save) has stored stays.
+//! 5. **A failed request changes nothing**: a 5xx, a 408, an error without a response, a panic, a connection that is dropped
+//!    before the commit. What counts is the response that is sent. Only [`destroy`](Session::destroy) is carried out all
+//!    the same, and what [`save`](Session::save) has stored stays.
 //! 6. **A store error is not "no session".** It is answered with 503, and nothing is written.
 //!
 //! What cannot be promised: two responses that each set a cookie may reach the browser in the other order. It then holds
@@ -42,11 +42,13 @@
 //! Everything that happens to a session is a `tracing` event with the target `anysession`: `created`, `regenerated`,
 //! `destroyed`, `gone`, `changes dropped` and `moved from Flask's layout` at `INFO`; `unknown id`, `malformed id`, `expired`,
 //! `replaced id` and `conflict` at `DEBUG`; `loaded` at `TRACE`; `corrupt record` and what failed without harm at `WARN`;
-//! changes that were lost at `ERROR`. `session` is the beginning of the store key, by which one session can be followed.
+//! what was not loaded, not stored, or lost at `ERROR`. `session` is the beginning of the store key, by which one session
+//! can be followed.
 //! There is no way to make it print an id.
 
 mod attended;
 mod calendar;
+mod causes;
 mod changes;
 mod cleanup;
 mod clock;
@@ -84,6 +86,7 @@ mod users;
 mod value;
 
 pub use attended::{Attended, Respond};
+pub use causes::with_causes;
 pub use cleanup::Cleanup;
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use close::{Close, CloseError};

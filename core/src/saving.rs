@@ -1,5 +1,6 @@
 //! Carrying out what a request wishes: when it asks for it, and when it ends.
 
+use crate::causes::with_causes;
 use crate::clock::Timestamp;
 use crate::closing::{IdAfter, goes_on, settle, tasks};
 use crate::commit::{Commit, Done, End, Task};
@@ -237,7 +238,8 @@ fn too_late_to_begin() -> Error {
 
 /// A deadline that was not moved does no harm that would be worth a failed request.
 fn slide_failed(error: &(dyn std::error::Error + 'static)) {
-    tracing::warn!(target: "anysession", error, "a deadline was not moved");
+    let error = with_causes(error);
+    tracing::warn!(target: "anysession", %error, "a deadline was not moved");
 }
 
 /// What the handler sees while its wish is on its way: what there will be.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use crate::causes::with_causes;
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::commit::{Commit, Done, End, Reply, Step, Task};
 use crate::config::Config;
@@ -209,7 +210,7 @@ impl Shared {
         if let Err(error) = self.store.delete(&key, &version).await {
             tracing::warn!(
                 target: "anysession",
-                error = &error as &dyn std::error::Error,
+                error = %with_causes(&error),
                 "a record that nobody uses could not be deleted"
             );
         }

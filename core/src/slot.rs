@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
+use crate::causes::with_causes;
 use crate::clock::Timestamp;
 use crate::close::Close;
 use crate::error::Error;
@@ -71,7 +72,7 @@ impl Slot {
     ///
     /// # Errors
     ///
-    /// [`Error::Store`] if the store cannot be asked. That is not "no session": answer with
+    /// [`Error::Store`] if the store cannot be asked, which is told to `tracing`. That is not "no session": answer with
     /// [`Error::status`] and an empty body.
     #[expect(
         clippy::manual_async_fn,
@@ -80,7 +81,8 @@ impl Slot {
     pub fn load(&self, claim: Claim) -> impl Future<Output = Result<Session, Error>> + Send + '_ {
         async move {
             if !self.0.is_loaded() {
-                self.0.look_up(&claim).await?;
+                let looked_up = self.0.look_up(&claim).await;
+                looked_up.inspect_err(|error| self.0.not_loaded(error))?;
             }
             Ok(Session::new(self.0.clone()))
         }
@@ -121,6 +123,8 @@ pub(crate) struct Visit {
 
 /// A session as one request knows it.
 pub(crate) struct State {
+    /// Whether it was asked for, where it could not be looked up.
+    pub(crate) asked_for: bool,
     /// The id that the request came with, or got.
     pub(crate) id: Option<SessionId>,
     pub(crate) found: Found,
@@ -152,6 +156,7 @@ impl State {
     /// Of a session that is still to be looked up.
     fn new() -> Self {
         State {
+            asked_for: false,
             id: None,
             found: Found::default(),
             loaded_at: Timestamp::MAX,
@@ -211,6 +216,13 @@ impl Visit {
         };
         self.fill(id, &mut found, now);
         Ok(())
+    }
+
+    /// Takes note of an outage: the response depends on the cookie all the same.
+    #[cold]
+    fn not_loaded(&self, error: &Error) {
+        self.lock().asked_for = true;
+        tracing::error!(target: "anysession", error = %with_causes(error), "a session was not loaded");
     }
 
     /// Judges what was loaded. If it is alive, it is kept as what this request has found; otherwise it is the answer.

@@ -127,21 +127,23 @@ impl Policy {
 pub enum Outcome {
     /// Its changes are kept.
     Succeeded,
-    /// Status 5xx, or an error without a response: its changes are dropped, except that `destroy` is carried out.
+    /// Status 5xx or 408, or an error without a response: its changes are dropped, except that `destroy` is carried out.
     Failed,
 }
 
 impl Outcome {
-    /// Judges a response by its status.
+    /// Judges a response by its status: 5xx is a failure, and so is 408 (RFC 9110 15.5.9), which a time-out around the
+    /// handler answers after it has dropped it, wherever that was.
     ///
     /// ```
     /// use anysession::Outcome;
     ///
     /// assert_eq!(Outcome::from_status(404), Outcome::Succeeded);
     /// assert_eq!(Outcome::from_status(500), Outcome::Failed);
+    /// assert_eq!(Outcome::from_status(408), Outcome::Failed);
     /// ```
     pub fn from_status(status: u16) -> Self {
-        if status >= 500 {
+        if status >= 500 || status == 408 {
             Outcome::Failed
         } else {
             Outcome::Succeeded

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use crate::close::Close;
 use crate::lifecycle::Outcome;
@@ -33,7 +34,8 @@ pub type Spawn = fn(Unattended);
 #[must_use = "dropped, it ends the request as a failed one"]
 pub struct Guard {
     slot: Option<Slot>,
-    spawn: Spawn,
+    /// `None` if the request is in the hands of another guard, which ends it.
+    spawn: Option<Spawn>,
 }
 
 impl Sessions {
@@ -59,7 +61,20 @@ impl Sessions {
     pub fn guard(&self, spawn: Spawn) -> Guard {
         Guard {
             slot: Some(self.slot()),
-            spawn,
+            spawn: Some(spawn),
+        }
+    }
+
+    /// [`guard`](Self::guard), where the adapter may be around a route more than once: if the request has a place of these
+    /// sessions already, it is shared, and only the outer guard ends the request. Two places would be two sessions under
+    /// one cookie.
+    pub fn guard_inside(&self, outer: Option<&Slot>, spawn: Spawn) -> Guard {
+        match outer {
+            Some(slot) if Arc::ptr_eq(&slot.0.shared, &self.0) => Guard {
+                slot: Some(slot.clone()),
+                spawn: None,
+            },
+            _ => self.guard(spawn),
         }
     }
 }
@@ -75,17 +90,18 @@ impl Guard {
 
     /// [`Slot::close`]; it goes on by itself if it is dropped before its end.
     pub fn close(mut self, outcome: Outcome) -> Close {
-        match self.slot.take() {
-            Some(slot) => slot.0.close(outcome, Some(self.spawn)),
-            None => unreachable!("only `close` takes the slot, and the guard with it"),
+        match (self.slot.take(), self.spawn) {
+            (Some(slot), Some(spawn)) => slot.0.close(outcome, Some(spawn)),
+            (_, None) => Close::nothing(),
+            (None, _) => unreachable!("only `close` takes the slot, and the guard with it"),
         }
     }
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        if let Some(slot) = self.slot.take() {
-            drop(slot.0.close(Outcome::Failed, Some(self.spawn)));
+        if let (Some(slot), Some(spawn)) = (self.slot.take(), self.spawn) {
+            drop(slot.0.close(Outcome::Failed, Some(spawn)));
         }
     }
 }

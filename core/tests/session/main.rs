@@ -5,6 +5,7 @@
     reason = "a test ends where something unexpected happens"
 )]
 
+mod guards;
 mod lifetimes;
 mod reload;
 mod saving;

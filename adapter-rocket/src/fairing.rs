@@ -1,16 +1,15 @@
 //! The fairing: sessions at launch, header lines on the response.
 
 use std::error::Error;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use anysession::{Cleanup, ConfigBuilder, Drivers, Outcome, Sessions};
+use anysession::{ConfigBuilder, Drivers, Outcome, Sessions, with_causes};
 use rocket::fairing::{self, Fairing, Info, Kind};
 use rocket::http::Status;
 use rocket::{Build, Catcher, Orbit, Request, Response, Rocket, catcher};
 
+use crate::settings;
 use crate::visit::{self, LoadFailed};
-use crate::{settings, with_causes};
 
 /// Opens the sessions at launch, stores each request's session when its response is known, and deletes expired sessions
 /// while the application runs.
@@ -20,7 +19,6 @@ use crate::{settings, with_causes};
 pub struct SessionFairing {
     source: Source,
     period: Option<Duration>,
-    cleanup: Mutex<Option<Cleanup>>,
 }
 
 #[derive(Debug)]
@@ -52,7 +50,6 @@ impl SessionFairing {
         SessionFairing {
             source,
             period: Some(HOUR),
-            cleanup: Mutex::new(None),
         }
     }
 
@@ -76,11 +73,6 @@ impl SessionFairing {
             }
         }
     }
-
-    fn set_cleanup(&self, cleanup: Option<Cleanup>) -> Option<Cleanup> {
-        let mut running = self.cleanup.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::replace(&mut running, cleanup)
-    }
 }
 
 #[rocket::async_trait]
@@ -88,7 +80,7 @@ impl Fairing for SessionFairing {
     fn info(&self) -> Info {
         Info {
             name: "Sessions",
-            kind: Kind::Ignite | Kind::Liftoff | Kind::Response | Kind::Shutdown | Kind::Singleton,
+            kind: Kind::Ignite | Kind::Liftoff | Kind::Singleton,
         }
     }
 
@@ -107,16 +99,37 @@ impl Fairing for SessionFairing {
             catcher.base.path() == "/" && matches!(catcher.code, None | Some(503))
         };
         if !rocket.catchers().any(is_theirs) {
-            rocket = rocket.register("/", [Catcher::new(503, Unavailable)]);
+            rocket = rocket.register(
+                "/",
+                [Catcher {
+                    name: Some("Sessions".into()),
+                    ..Catcher::new(503, Unavailable)
+                }],
+            );
         }
-        Ok(rocket.manage(Attached(sessions)))
+        Ok(rocket.manage(Attached(sessions)).attach(Closing))
     }
 
     async fn on_liftoff(&self, rocket: &Rocket<Orbit>) {
         if let (Some(period), Some(Attached(sessions))) = (self.period, rocket.state()) {
-            let (cleanup, task) = sessions.cleanup(period, tokio::time::sleep);
-            tokio::spawn(task);
-            self.set_cleanup(Some(cleanup));
+            let (sessions, shutdown) = (sessions.clone(), rocket.shutdown());
+            tokio::spawn(async move {
+                (sessions.keep_deleting_expired(period, tokio::time::sleep, shutdown)).await;
+            });
+        }
+    }
+}
+
+/// Closes each request when its response is known. It is attached while Rocket ignites, and so comes after the fairings
+/// that the application attaches: these may use the session, and answer in another way, when they see the response.
+struct Closing;
+
+#[rocket::async_trait]
+impl Fairing for Closing {
+    fn info(&self) -> Info {
+        Info {
+            name: "Sessions, at the end",
+            kind: Kind::Response | Kind::Singleton,
         }
     }
 
@@ -126,7 +139,6 @@ impl Fairing for SessionFairing {
         };
         let outcome = Outcome::from_status(response.status().code);
         let headers = guard.close(outcome).await.unwrap_or_else(|error| {
-            tracing::error!("a session was not stored: {}", with_causes(&error));
             *response = Response::new();
             response.set_status(Status::new(error.status()));
             error.into_headers()
@@ -137,12 +149,6 @@ impl Fairing for SessionFairing {
             if line.is_wanted(present) {
                 response.adjoin_raw_header(line.name, line.value);
             }
-        }
-    }
-
-    async fn on_shutdown(&self, _: &Rocket<Orbit>) {
-        if let Some(cleanup) = self.set_cleanup(None) {
-            cleanup.stop().await;
         }
     }
 }

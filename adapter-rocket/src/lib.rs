@@ -1,17 +1,13 @@
 //! Server-side sessions for Rocket 0.5.
 //!
 //! ```no_run
-//! use anysession_rocket::{Session, SessionFairing, anysession::{Config, Drivers, Error}};
-//! use rocket::{get, http::Status, launch, routes};
+//! use anysession_rocket::{Session, SessionError, SessionFairing, anysession::{Config, Drivers}};
+//! use rocket::{get, launch, routes};
 //!
 //! #[get("/")]
-//! fn visits(session: Session) -> Result<String, Status> {
-//!     let visits = session.update("visits", |visits: &mut u64| *visits += 1).map_err(status)?;
+//! fn visits(session: Session) -> Result<String, SessionError> {
+//!     let visits = session.update("visits", |visits: &mut u64| *visits += 1)?;
 //!     Ok(format!("You were here {visits} times."))
-//! }
-//!
-//! fn status(error: Error) -> Status {
-//!     Status::new(error.status())
 //! }
 //!
 //! #[launch]
@@ -22,11 +18,15 @@
 //! ```
 //!
 //! Whatever takes a [`Session`] as a request guard loads it; a route that does not costs nothing. What the handler
-//! changes is stored before the response's headers are sent. A 5xx drops the changes, and what counts is the response
+//! changes is stored before the response's headers are sent. A 5xx or 408 drops the changes, and what counts is the response
 //! that is sent: a catcher that turns a panic into a redirect says that all went well.
 //!
-//! An application that takes a [`Session`] and does not attach a [`SessionFairing`] does not launch. Attach it after
-//! the fairings that use the session when they see the response: Rocket asks them in this order.
+//! An application that takes a [`Session`] and does not attach a [`SessionFairing`] does not launch. Fairings may use the
+//! session both when they see the request and when they see the response, wherever they are attached; only a fairing
+//! that another one attaches while Rocket ignites sees the response too late.
+//!
+//! Of a request that Rocket cannot read at all, such as one of a method that it does not know, no fairing hears: a catcher
+//! that changes the session there changes nothing.
 //!
 //! # Configuration
 //!
@@ -56,14 +56,3 @@ mod visit;
 pub use anysession;
 pub use fairing::SessionFairing;
 pub use session::{Session, SessionError};
-
-/// For the log, where one line is to say it all.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
-}

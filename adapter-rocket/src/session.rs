@@ -2,15 +2,15 @@
 
 use std::ops::Deref;
 
-use anysession::Error;
+use anysession::{Error, with_causes};
 use rocket::http::Status;
 use rocket::outcome::Outcome;
 use rocket::request::{self, FromRequest, Request};
+use rocket::response::{self, Responder};
 use rocket::{Ignite, Rocket, Sentinel};
 
 use crate::fairing::Attached;
 use crate::visit::{self, LoadFailed};
-use crate::with_causes;
 
 /// The session of this request: take it as an argument of a handler. Fairings, catchers and other request guards ask
 /// for it with `request.guard::<Session>().await`.
@@ -35,18 +35,17 @@ impl<'r> FromRequest<'r> for Session {
     async fn from_request(request: &'r Request<'_>) -> request::Outcome<Self, SessionError> {
         match load(request).await {
             Ok(session) => Outcome::Success(Session(session)),
-            Err(error) => {
-                tracing::error!("{}", with_causes(&error));
-                Outcome::Error((error.status(), error))
-            }
+            Err(error) => Outcome::Error((error.status(), error)),
         }
     }
 }
 
 async fn load(request: &Request<'_>) -> Result<anysession::Session, SessionError> {
-    let attached = request.rocket().state();
-    let Attached(sessions) = attached.ok_or(SessionError::FairingMissing)?;
-    let slot = visit::slot(request, sessions).ok_or(SessionError::TooLate)?;
+    let Some(Attached(sessions)) = request.rocket().state() else {
+        tracing::error!("{}", SessionError::FairingMissing);
+        return Err(SessionError::FairingMissing);
+    };
+    let slot = visit::slot(request, sessions);
     // Not from Rocket's cookie jar, which decodes what it reads.
     let mut lines = request.headers().get("cookie").peekable();
     let claim = if lines.peek().is_some() {
@@ -74,7 +73,10 @@ impl Sentinel for Session {
     }
 }
 
-/// There is no session to be had, not even an anonymous one.
+/// There is no session to be had, or it could not do what was asked.
+///
+/// A handler may return it: `?` turns an [`anysession::Error`] into it. A catcher for its [`status`](Self::status) makes the
+/// response.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SessionError {
@@ -84,23 +86,34 @@ pub enum SessionError {
          add .attach(SessionFairing::connect(Config::builder(), drivers))"
     )]
     FairingMissing,
-    /// The response has got its header lines already, so that nothing could be stored any more.
-    #[error(
-        "a Session is asked for after the SessionFairing has seen the response: \
-         attach the fairing that asks before it"
-    )]
-    TooLate,
     /// The store could not be asked.
     #[error("a session was not loaded")]
     Load(#[source] Error),
+    /// What the session says.
+    #[error(transparent)]
+    Session(#[from] Error),
 }
 
 impl SessionError {
-    /// How the request is answered: 503 if trying again later can help, otherwise 500.
+    /// How the request is answered.
     pub fn status(&self) -> Status {
         match self {
-            SessionError::FairingMissing | SessionError::TooLate => Status::InternalServerError,
-            SessionError::Load(error) => Status::new(error.status()),
+            SessionError::FairingMissing => Status::InternalServerError,
+            SessionError::Load(error) | SessionError::Session(error) => Status::new(error.status()),
         }
+    }
+}
+
+impl<'r> Responder<'r, 'static> for SessionError {
+    fn respond_to(self, _: &'r Request<'_>) -> response::Result<'static> {
+        let status = self.status();
+        match self {
+            // What the client can mend is the application's to tell.
+            SessionError::Session(error) if status.code >= 500 => {
+                tracing::error!(error = %with_causes(&error), "a session could not be used");
+            }
+            _ => {}
+        }
+        Err(status)
     }
 }

@@ -1,11 +1,14 @@
 //! What catchers say and do.
 
+use std::time::Duration;
+
 use anysession_rocket::{Session, SessionError};
 use anysession_testkit::{Fault, Verb};
 use rocket::http::Status;
+use rocket::response::Redirect;
 use rocket::{Request, catch, catchers, get, routes};
 
-use super::{body, run, visitor, visits, with_store};
+use super::{body, heard, run, visitor, visits, with_store};
 
 #[catch(404)]
 async fn count_misses(request: &Request<'_>) -> String {
@@ -103,4 +106,54 @@ fn a_catcher_after_a_panic_stores_nothing() {
         assert_eq!(body(&client, "/panic").await, "sorry");
         assert_eq!(body(&client, "/visits").await, "2");
     });
+}
+
+/// What counts is the response that is sent, here as in what `anysession_rocket` says of itself.
+#[test]
+fn a_catcher_that_turns_a_panic_into_a_redirect_says_that_all_went_well() {
+    #[catch(500)]
+    fn elsewhere() -> Redirect {
+        Redirect::to("/visits")
+    }
+
+    let (rocket, _) = with_store();
+    let rocket = rocket.mount("/", routes![visits, panics]);
+    run(async {
+        let client = visitor(rocket.register("/", catchers![elsewhere])).await;
+        let response = client.get("/panic").dispatch().await;
+        assert_eq!(response.status(), Status::SeeOther);
+        assert_eq!(body(&client, "/visits").await, "101");
+    });
+}
+
+#[get("/recent")]
+fn recent(session: Session) -> Result<&'static str, SessionError> {
+    session.require_recent(Duration::from_secs(60))?;
+    Ok("recent")
+}
+
+#[get("/saved")]
+async fn saved(session: Session) -> Result<&'static str, SessionError> {
+    session.insert("k", "v")?;
+    session.save().await?;
+    Ok("saved")
+}
+
+#[test]
+fn an_error_of_the_session_is_its_status_and_is_told_if_it_is_the_servers() {
+    let (rocket, store) = with_store();
+    store.always(Verb::Put, Fault::FailBefore);
+    let rocket = rocket.mount("/", routes![recent, saved]);
+    let rocket = rocket.register("/", catchers![whatever]);
+    let ((), log) = heard(async {
+        let client = visitor(rocket).await;
+        assert_eq!(body(&client, "/recent").await, "it is a 401 Unauthorized");
+        assert_eq!(
+            body(&client, "/saved").await,
+            "it is a 503 Service Unavailable"
+        );
+    });
+    assert!(!log.contains("nobody is signed in"), "{log}");
+    assert_eq!(log.matches("ERROR").count(), 1, "{log}");
+    assert!(log.contains("a session could not be used"), "{log}");
 }

@@ -2,12 +2,13 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
-use anysession::Error;
+use anysession::{Error, with_causes};
 
 /// There is no session to be had, or it could not do what was asked.
 ///
 /// A handler may return it: `?` turns an [`anysession::Error`] into it.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum SessionError {
     /// No [`SessionMiddleware`](crate::SessionMiddleware) is around the route. The response, 500, says so.
     #[error(
@@ -15,7 +16,10 @@ pub enum SessionError {
         add .wrap(SessionMiddleware::new(sessions)) to the App or to the scope of the route"
     )]
     MiddlewareMissing,
-    /// What the session or its store says. The response has its [`status`](Error::status) and an empty body.
+    /// The store could not be asked. The response is a 503 with an empty body.
+    #[error("a session was not loaded")]
+    Load(#[source] Error),
+    /// What the session says. The response has its [`status`](Error::status) and an empty body.
     #[error(transparent)]
     Session(#[from] Error),
 }
@@ -24,15 +28,26 @@ impl ResponseError for SessionError {
     fn status_code(&self) -> StatusCode {
         match self {
             SessionError::MiddlewareMissing => StatusCode::INTERNAL_SERVER_ERROR,
-            SessionError::Session(error) => status(error.status()),
+            SessionError::Load(error) | SessionError::Session(error) => status(error.status()),
         }
     }
 
     fn error_response(&self) -> HttpResponse {
-        let mut response = HttpResponse::build(self.status_code());
+        let status = self.status_code();
+        let mut response = HttpResponse::build(status);
         match self {
-            SessionError::MiddlewareMissing => response.body(self.to_string()),
-            SessionError::Session(_) => response.finish(),
+            SessionError::MiddlewareMissing => {
+                tracing::error!("{self}");
+                response.body(self.to_string())
+            }
+            SessionError::Load(_) => response.finish(),
+            SessionError::Session(error) => {
+                // What the client can mend is the application's to tell.
+                if status.is_server_error() {
+                    tracing::error!(error = %with_causes(error), "a session could not be used");
+                }
+                response.finish()
+            }
         }
     }
 }

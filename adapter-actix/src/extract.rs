@@ -80,16 +80,11 @@ pub trait SessionExt {
             (slot.clone(), slot.open(cookies.map(HeaderValue::as_bytes)))
         });
         Box::pin(async move {
-            let loaded = match claimed {
-                Some((slot, claim)) => slot.load(claim).await.map_err(SessionError::Session),
-                None => Err(SessionError::MiddlewareMissing),
-            };
-            loaded.map(Session).inspect_err(|error| {
-                tracing::error!(
-                    error = error as &dyn std::error::Error,
-                    "a session was not loaded"
-                );
-            })
+            let (slot, claim) = claimed.ok_or(SessionError::MiddlewareMissing)?;
+            slot.load(claim)
+                .await
+                .map(Session)
+                .map_err(SessionError::Load)
         })
     }
 

@@ -20,11 +20,16 @@
 //! ```
 //!
 //! Whatever takes a [`Session`] as an argument loads it; a route that does not costs nothing. What the handler changes
-//! is stored before the response's headers are sent. A 5xx drops the changes, also as the `Err` of a handler: an error
-//! counts by its response.
+//! is stored before the response's headers are sent. A 5xx or 408 drops the changes, also as the `Err` of a handler: an
+//! error counts by its response.
 //!
 //! The middleware goes around an `App`, a scope or a single resource. `wrap` it last, so that it is outside of every
-//! middleware that wants the session itself; those, and guards, reach it through [`SessionExt`].
+//! middleware that wants the session itself; those, and guards, reach it through [`SessionExt`]. A middleware around it may
+//! still put another response in the place of this one, and then the cookie is gone. To such a middleware an `Err` is an
+//! [`InternalError`](actix_web::error::InternalError) with its response, which has the cookie, around what it was.
+//!
+//! Other sessions around the `App` than around a scope of it are two middlewares that know nothing of each other. Whatever
+//! stands between them takes its session before it calls what is inside.
 
 mod error;
 mod extract;

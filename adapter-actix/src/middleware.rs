@@ -5,6 +5,7 @@ use std::future::{Ready, ready};
 
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
+use actix_web::error::InternalError;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::{Error, HttpMessage, HttpResponse};
 use anysession::{Attended, CloseError, Outcome, Respond, ResponseHeaders, Sessions, Unattended};
@@ -60,7 +61,7 @@ where
     forward_ready!(inner);
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
-        let guard = self.sessions.guard(spawn);
+        let guard = (self.sessions).guard_inside(request.extensions().get(), spawn);
         request.extensions_mut().insert(guard.slot());
         guard.attend(self.inner.call(request))
     }
@@ -69,11 +70,16 @@ where
 impl<B> Respond<Result<ServiceResponse<B>, Error>> for SessionMiddleware {
     type Output = Result<ServiceResponse<EitherBody<B>>, Error>;
 
-    fn outcome(result: &Result<ServiceResponse<B>, Error>) -> Outcome {
+    fn outcome(result: &mut Result<ServiceResponse<B>, Error>) -> Outcome {
         let status = match result {
             Ok(response) => response.status(),
-            // Of a middleware further in; a handler's is a response by now. It becomes one outside of this.
-            Err(error) => error.error_response().status(),
+            // Of a middleware further in; a handler's is a response by now. It may give its response away only once.
+            Err(error) => {
+                let response = error.error_response();
+                let status = response.status();
+                answer_by(error, response);
+                status
+            }
         };
         Outcome::from_status(status.as_u16())
     }
@@ -85,13 +91,7 @@ impl<B> Respond<Result<ServiceResponse<B>, Error>> for SessionMiddleware {
         // The status of the empty response that takes its place, if the session could not be stored.
         let (failed, headers) = match closed {
             Ok(headers) => (None, headers),
-            Err(error) => {
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "a session was not stored"
-                );
-                (Some(status(error.status())), error.into_headers())
-            }
+            Err(error) => (Some(status(error.status())), error.into_headers()),
         };
         match result {
             Ok(response) => {
@@ -105,15 +105,24 @@ impl<B> Respond<Result<ServiceResponse<B>, Error>> for SessionMiddleware {
                 Ok(response)
             }
             Err(mut error) => {
-                error.add_response_mapper(move |response| {
-                    let mut response = failed.map_or(response, HttpResponse::new);
-                    append(response.headers_mut(), headers.clone());
-                    response
-                });
+                let mut response = match failed {
+                    None => error.error_response(),
+                    Some(status) => HttpResponse::new(status),
+                };
+                append(response.headers_mut(), headers);
+                answer_by(&mut error, response);
                 Err(error)
             }
         }
     }
+}
+
+/// Makes this the response of the error, however it becomes one: what is added by a response mapper is lost where a
+/// middleware outside of this one makes the response itself.
+fn answer_by(error: &mut Error, response: HttpResponse) {
+    let nothing = InternalError::new("", response.status()).into();
+    let cause = std::mem::replace(error, nothing);
+    *error = InternalError::from_response(cause, response).into();
 }
 
 fn append(headers: &mut HeaderMap, of_session: ResponseHeaders) {

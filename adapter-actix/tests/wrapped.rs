@@ -13,7 +13,7 @@ use std::time::Duration;
 use actix_http::Request;
 use actix_web::body::{self, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
-use actix_web::error::{ErrorBadRequest, ErrorInternalServerError};
+use actix_web::error::{ErrorBadRequest, ErrorInternalServerError, InternalError};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::test::{TestRequest, init_service};
 use actix_web::{App, Error, HttpRequest, HttpResponse, guard, rt, web};
@@ -185,6 +185,12 @@ async fn an_err_counts_by_its_response() {
     }
     fn error(status: u16) -> Error {
         match status {
+            303 => {
+                let elsewhere = HttpResponse::SeeOther()
+                    .insert_header(("location", "/sign-in"))
+                    .body("elsewhere");
+                InternalError::from_response("not signed in", elsewhere).into()
+            }
             400 => ErrorBadRequest("refused"),
             _ => ErrorInternalServerError("failed"),
         }
@@ -211,11 +217,123 @@ async fn an_err_counts_by_its_response() {
         let nobody = get(&app, &format!("/{place}/500"), "").await;
         assert!(nobody.cookie.is_none(), "a failed request changes nothing");
 
-        store.once(Verb::Put, Fault::FailBefore);
-        let unsaved = get(&app, &format!("/{place}/400"), cookie).await;
-        assert_eq!((unsaved.status, unsaved.body.as_str()), (503, ""));
+        // An error that brings its response gives it away once.
+        let sent_away = get(&app, &format!("/{place}/303"), "").await;
+        assert_eq!(
+            (sent_away.status, sent_away.body.as_str()),
+            (303, "elsewhere")
+        );
+        assert_eq!(
+            get(&app, "/visits", sent_away.cookie()).await.body,
+            "2 visits"
+        );
+
+        for status in [303, 400] {
+            store.once(Verb::Put, Fault::FailBefore);
+            let unsaved = get(&app, &format!("/{place}/{status}"), cookie).await;
+            assert_eq!((unsaved.status, unsaved.body.as_str()), (503, ""));
+        }
         assert_eq!(get(&app, "/visits", cookie).await.body, "4 visits");
     }
+}
+
+/// Not all of them ask the error's response mappers.
+#[actix_web::test]
+async fn a_middleware_outside_that_makes_a_response_of_an_err_keeps_the_cookie() {
+    async fn answer(
+        request: ServiceRequest,
+        next: Next<impl MessageBody + 'static>,
+    ) -> Result<ServiceResponse<impl MessageBody>, Error> {
+        let by_request = request.path() == "/by-request";
+        let http = request.request().path().to_owned();
+        match next.call(request).await {
+            Ok(response) => Ok(response.map_into_boxed_body()),
+            Err(error) if by_request => {
+                let request = TestRequest::with_uri(&http).to_http_request();
+                Ok(ServiceResponse::from_err(error, request))
+            }
+            Err(error) => {
+                let request = TestRequest::with_uri(&http).to_http_request();
+                Ok(ServiceResponse::new(
+                    request,
+                    HttpResponse::from_error(error),
+                ))
+            }
+        }
+    }
+    async fn refuse(
+        session: Session,
+        request: ServiceRequest,
+        next: Next<impl MessageBody>,
+    ) -> Result<ServiceResponse<impl MessageBody>, Error> {
+        if request.path() == "/visits" {
+            return next.call(request).await;
+        }
+        visit(&session)?;
+        Err(ErrorBadRequest("refused"))
+    }
+
+    let (sessions, store) = middleware();
+    let app = init_service(
+        App::new()
+            .route("/visits", web::get().to(visits))
+            .wrap(from_fn(refuse))
+            .wrap(sessions)
+            .wrap(from_fn(answer)),
+    )
+    .await;
+    for page in ["/by-request", "/by-error"] {
+        let refused = get(&app, page, "").await;
+        assert_eq!((refused.status, refused.body.as_str()), (400, "refused"));
+        assert_eq!(
+            get(&app, "/visits", refused.cookie()).await.body,
+            "2 visits"
+        );
+        store.once(Verb::Put, Fault::FailBefore);
+        let unsaved = get(&app, page, refused.cookie()).await;
+        assert_eq!((unsaved.status, unsaved.body.as_str()), (503, ""));
+    }
+}
+
+/// Around the application and once more around a scope or a single resource of it.
+#[actix_web::test]
+async fn the_same_sessions_around_a_route_twice_are_one_session() {
+    async fn count(
+        request: ServiceRequest,
+        next: Next<impl MessageBody>,
+    ) -> Result<ServiceResponse<impl MessageBody>, Error> {
+        visit(&request.session().await?)?;
+        let response = next.call(request).await?;
+        visit(&response.request().session().await?)?;
+        Ok(response)
+    }
+
+    let (sessions, store) = middleware();
+    let app = init_service(
+        App::new()
+            .service(
+                web::scope("/shop")
+                    .route("/visits", web::get().to(visits))
+                    .wrap(sessions.clone()),
+            )
+            .service(
+                web::resource("/single")
+                    .route(web::get().to(visits))
+                    .wrap(sessions.clone()),
+            )
+            .wrap(from_fn(count))
+            .wrap(sessions),
+    )
+    .await;
+    let first = get(&app, "/shop/visits", "").await;
+    assert_eq!(first.body, "2 visits");
+    assert_eq!(get(&app, "/single", first.cookie()).await.body, "5 visits");
+    let cost = store.counts();
+    assert_eq!(
+        (cost.load, cost.put),
+        (1, 2),
+        "one session, stored once a request"
+    );
 }
 
 #[actix_web::test]

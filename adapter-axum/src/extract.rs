@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use anysession::{Error, Slot};
+use anysession::{Error, Slot, with_causes};
 use axum_core::extract::FromRequestParts;
 use axum_core::response::{IntoResponse, Response};
 use http::request::Parts;
@@ -22,17 +22,14 @@ impl Session {
     /// # Errors
     ///
     /// When the layer is missing or the store cannot be asked.
-    pub async fn of(
-        headers: &HeaderMap,
-        extensions: &Extensions,
-    ) -> Result<Self, SessionRejection> {
-        let slot: &Slot = extensions.get().ok_or(SessionRejection::LayerMissing)?;
+    pub async fn of(headers: &HeaderMap, extensions: &Extensions) -> Result<Self, SessionError> {
+        let slot: &Slot = extensions.get().ok_or(SessionError::LayerMissing)?;
         let cookies = headers.get_all(header::COOKIE);
         let claim = slot.open(cookies.iter().map(HeaderValue::as_bytes));
         slot.load(claim)
             .await
             .map(Session)
-            .map_err(SessionRejection::Load)
+            .map_err(SessionError::Load)
     }
 }
 
@@ -45,37 +42,58 @@ impl Deref for Session {
 }
 
 impl<S: Sync> FromRequestParts<S> for Session {
-    type Rejection = SessionRejection;
+    type Rejection = SessionError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, SessionRejection> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, SessionError> {
         Session::of(&parts.headers, &parts.extensions).await
     }
 }
 
-/// There is no session to be had, not even an anonymous one.
-#[derive(Debug)]
-pub enum SessionRejection {
+/// There is no session to be had, or it could not do what was asked.
+///
+/// A handler may return it: `?` turns an [`anysession::Error`] into it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SessionError {
     /// No [`SessionLayer`](crate::SessionLayer) is around the route. The response, 500, says so.
+    #[error(
+        "this route takes a Session, but no SessionLayer is around it: \
+        add .layer(SessionLayer::new(sessions)) to the Router, after its routes"
+    )]
     LayerMissing,
     /// The store could not be asked. The response is a 503 with an empty body.
-    Load(Error),
+    #[error("a session was not loaded")]
+    Load(#[source] Error),
+    /// What the session says. The response has its [`status`](Error::status) and an empty body.
+    #[error(transparent)]
+    Session(#[from] Error),
 }
 
-impl IntoResponse for SessionRejection {
-    fn into_response(self) -> Response {
+impl SessionError {
+    /// How the request is answered.
+    pub fn status(&self) -> StatusCode {
         match self {
-            SessionRejection::LayerMissing => {
-                let message = "this route takes a Session, but no SessionLayer is around it: \
-                    add .layer(SessionLayer::new(sessions)) to the Router, after its routes";
-                tracing::error!("{message}");
-                (StatusCode::INTERNAL_SERVER_ERROR, message).into_response()
+            SessionError::LayerMissing => StatusCode::INTERNAL_SERVER_ERROR,
+            SessionError::Load(error) | SessionError::Session(error) => status(error.status()),
+        }
+    }
+}
+
+impl IntoResponse for SessionError {
+    fn into_response(self) -> Response {
+        let status = self.status();
+        match self {
+            SessionError::LayerMissing => {
+                tracing::error!("{self}");
+                (status, self.to_string()).into_response()
             }
-            SessionRejection::Load(error) => {
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "a session was not loaded"
-                );
-                status(error.status()).into_response()
+            SessionError::Load(_) => status.into_response(),
+            SessionError::Session(error) => {
+                // What the client can mend is the application's to tell.
+                if status.is_server_error() {
+                    tracing::error!(error = %with_causes(&error), "a session could not be used");
+                }
+                status.into_response()
             }
         }
     }

@@ -51,7 +51,8 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let guard = self.sessions.guard(spawn);
+        let outer = request.extensions().get();
+        let guard = self.sessions.guard_inside(outer, spawn);
         request.extensions_mut().insert(guard.slot());
         guard.attend(self.inner.call(request))
     }
@@ -60,7 +61,7 @@ where
 impl<R: Default, E> Respond<Result<Response<R>, E>> for SessionLayer {
     type Output = Result<Response<R>, E>;
 
-    fn outcome(result: &Result<Response<R>, E>) -> Outcome {
+    fn outcome(result: &mut Result<Response<R>, E>) -> Outcome {
         match result {
             Ok(response) => Outcome::from_status(response.status().as_u16()),
             Err(_) => Outcome::Failed,
@@ -71,13 +72,7 @@ impl<R: Default, E> Respond<Result<Response<R>, E>> for SessionLayer {
         result: Result<Response<R>, E>,
         closed: Result<ResponseHeaders, CloseError>,
     ) -> Result<Response<R>, E> {
-        match result {
-            Ok(response) => Ok(answer(response, closed)),
-            Err(error) => {
-                closed.err().iter().for_each(not_stored);
-                Err(error)
-            }
-        }
+        result.map(|response| answer(response, closed))
     }
 }
 
@@ -86,7 +81,6 @@ fn answer<R: Default>(
     closed: Result<ResponseHeaders, CloseError>,
 ) -> Response<R> {
     let headers = closed.unwrap_or_else(|error| {
-        not_stored(&error);
         response = Response::default();
         *response.status_mut() = status(error.status());
         error.into_headers()
@@ -113,11 +107,6 @@ fn spawn(rest: Unattended) {
     if let Ok(runtime) = tokio::runtime::Handle::try_current() {
         runtime.spawn(rest);
     }
-}
-
-fn not_stored(error: &CloseError) {
-    let error: &dyn std::error::Error = error;
-    tracing::error!(error, "a session was not stored");
 }
 
 pub(crate) fn status(code: u16) -> StatusCode {

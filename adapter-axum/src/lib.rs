@@ -1,16 +1,12 @@
 //! Server-side sessions for axum, and for every tower service over `http` 1.
 //!
 //! ```no_run
-//! use anysession_axum::{Session, SessionLayer, spawn_cleanup, anysession::{Config, Drivers, Error, Sessions}};
-//! use axum::{Router, http::StatusCode, routing::get};
+//! use anysession_axum::{Session, SessionError, SessionLayer, spawn_cleanup, anysession::{Config, Drivers, Sessions}};
+//! use axum::{Router, routing::get};
 //!
-//! async fn visits(session: Session) -> Result<String, StatusCode> {
-//!     let visits = session.update("visits", |visits: &mut u64| *visits += 1).map_err(status)?;
+//! async fn visits(session: Session) -> Result<String, SessionError> {
+//!     let visits = session.update("visits", |visits: &mut u64| *visits += 1)?;
 //!     Ok(format!("You were here {visits} times."))
-//! }
-//!
-//! fn status(error: Error) -> StatusCode {
-//!     StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 //! }
 //!
 //! #[tokio::main(flavor = "current_thread")]
@@ -24,10 +20,12 @@
 //! ```
 //!
 //! Whatever takes a [`Session`] as an argument loads it; a route that does not costs nothing. What the handler changes
-//! is stored before the response's headers are sent. A 5xx drops the changes.
+//! is stored before the response's headers are sent. A 5xx or 408 drops the changes.
 //!
 //! Put the layer outside of every layer that wants the session itself, and outside of one that turns panics into
-//! responses.
+//! responses. A layer around it may still put another response in the place of this one, and then the cookie is gone. One
+//! that ends a handler that takes too long may stand on either side if it answers 5xx or 408, otherwise outside: what the
+//! handler had done by then is dropped.
 
 mod extract;
 mod layer;
@@ -38,7 +36,7 @@ use anysession::Sessions;
 
 pub use anysession;
 pub use anysession::{Cleanup, Slot};
-pub use extract::{Session, SessionRejection};
+pub use extract::{Session, SessionError};
 pub use layer::{SessionLayer, SessionService};
 
 /// Deletes expired sessions about every `period` (an hour is plenty) in a task of its own, until that is stopped or

@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use anysession::Slot;
+use anysession::{Error, Slot, with_causes};
 use poem::error::ResponseError;
 use poem::http::{HeaderValue, StatusCode, header};
 use poem::{FromRequest, IntoResponse, Request, RequestBody, Response};
@@ -30,14 +30,16 @@ impl<'a> FromRequest<'a> for Session {
         let slot: &Slot = request.data().ok_or(SessionError::MiddlewareMissing)?;
         let cookies = request.headers().get_all(header::COOKIE);
         let claim = slot.open(cookies.iter().map(HeaderValue::as_bytes));
-        let session = slot.load(claim).await.map_err(SessionError::Session)?;
+        let session = slot.load(claim).await.map_err(SessionError::Load)?;
         Ok(Session(session))
     }
 }
 
-/// The session could not be had, or not be used. A handler may return it as its error; what the client gets to see of it
-/// is the status.
+/// There is no session to be had, or it could not do what was asked.
+///
+/// A handler may return it: `?` turns an [`anysession::Error`] into it.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum SessionError {
     /// No [`SessionMiddleware`](crate::SessionMiddleware) is around the route. The response, 500, says so.
     #[error(
@@ -45,16 +47,19 @@ pub enum SessionError {
         add .with(SessionMiddleware::new(sessions)) to the Route, after its routes"
     )]
     MiddlewareMissing,
-    /// The response has [its status](anysession::Error::status), 503 if the store could not be asked, and an empty body.
+    /// The store could not be asked. The response is a 503 with an empty body.
+    #[error("a session was not loaded")]
+    Load(#[source] Error),
+    /// What the session says. The response has its [`status`](Error::status) and an empty body.
     #[error(transparent)]
-    Session(#[from] anysession::Error),
+    Session(#[from] Error),
 }
 
 impl ResponseError for SessionError {
     fn status(&self) -> StatusCode {
         match self {
             SessionError::MiddlewareMissing => StatusCode::INTERNAL_SERVER_ERROR,
-            SessionError::Session(error) => status(error.status()),
+            SessionError::Load(error) | SessionError::Session(error) => status(error.status()),
         }
     }
 
@@ -65,11 +70,11 @@ impl ResponseError for SessionError {
                 tracing::error!("{self}");
                 self.to_string().with_status(status).into_response()
             }
+            SessionError::Load(_) => status.into_response(),
             SessionError::Session(error) => {
                 // What the client can mend is the application's to tell.
                 if status.is_server_error() {
-                    let error: &dyn std::error::Error = error;
-                    tracing::error!(error, "a session could not be used");
+                    tracing::error!(error = %with_causes(error), "a session could not be used");
                 }
                 status.into_response()
             }

@@ -20,7 +20,7 @@
 //! ```
 //!
 //! Whatever takes a [`Session`] as an argument loads it, a `poem-openapi` operation too; a route that does not costs
-//! nothing. What the handler changes is stored before the response's headers are sent. A 5xx drops the changes.
+//! nothing. What the handler changes is stored before the response's headers are sent. A 5xx or 408 drops the changes.
 //!
 //! The middleware turns an error of the routes into its response, which then gets the cookie like any other. Put it outside
 //! of every middleware that wants the session itself, and outside of `catch_error` and of

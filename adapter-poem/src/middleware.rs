@@ -41,7 +41,7 @@ impl<E: Endpoint> Endpoint for SessionEndpoint<E> {
     type Output = Response;
 
     fn call(&self, mut request: Request) -> impl Future<Output = Result<Response>> + Send {
-        let guard = self.sessions.guard(spawn);
+        let guard = self.sessions.guard_inside(request.data(), spawn);
         request.set_data(guard.slot());
         // What `get_response` answers; its future would hold the request twice.
         let responding = self.inner.call(request).map(|result| match result {
@@ -55,7 +55,7 @@ impl<E: Endpoint> Endpoint for SessionEndpoint<E> {
 impl Respond<Response> for SessionMiddleware {
     type Output = Result<Response>;
 
-    fn outcome(response: &Response) -> Outcome {
+    fn outcome(response: &mut Response) -> Outcome {
         Outcome::from_status(response.status().as_u16())
     }
 
@@ -64,10 +64,6 @@ impl Respond<Response> for SessionMiddleware {
         closed: Result<ResponseHeaders, CloseError>,
     ) -> Result<Response> {
         let headers = closed.unwrap_or_else(|error| {
-            tracing::error!(
-                error = &error as &dyn std::error::Error,
-                "a session was not stored"
-            );
             response = status(error.status()).into();
             error.into_headers()
         });

@@ -7,10 +7,12 @@ use std::sync::{Arc, Mutex};
 
 use anysession_poem::anysession::{Config, MemoryStore, Sessions};
 use anysession_poem::{Session, SessionError, SessionMiddleware};
+use anysession_testkit::{Fault, FaultyStore, Verb};
 use poem::http::{StatusCode, header};
 use poem::{Endpoint, EndpointExt, FromRequest, Request, Response, Route, get, handler};
+use poem_openapi::param::Path;
 use poem_openapi::payload::PlainText;
-use poem_openapi::{OpenApi, OpenApiService};
+use poem_openapi::{ApiResponse, OpenApi, OpenApiService};
 
 #[handler]
 async fn incr(session: Session) -> Result<String, SessionError> {
@@ -80,6 +82,74 @@ async fn an_operation_of_poem_openapi_takes_the_session() {
     let cookie = cookie(&first);
     assert_eq!(text(first).await, "1");
     assert_eq!(text(ask(&app, "/api/incr", cookie).await).await, "2");
+}
+
+#[tokio::test]
+async fn errors_in_poem_openapi_are_what_they_are_elsewhere() {
+    #[derive(ApiResponse)]
+    enum Refused {
+        #[oai(status = 409)]
+        Conflict,
+        #[oai(status = 500)]
+        Broken,
+    }
+    struct Api;
+
+    #[OpenApi]
+    impl Api {
+        #[oai(path = "/:status", method = "get")]
+        async fn fail(&self, session: Session, status: Path<u16>) -> Result<(), Refused> {
+            session.insert("k", "v").unwrap();
+            match status.0 {
+                409 => Err(Refused::Conflict),
+                _ => Err(Refused::Broken),
+            }
+        }
+    }
+
+    let store = Arc::new(FaultyStore::new(Arc::new(MemoryStore::new())));
+    let sessions = Sessions::new(Config::default(), store.clone());
+    let app = Route::new().nest("/", OpenApiService::new(Api, "errors", "1"));
+    let app = app.with(SessionMiddleware::new(sessions));
+    for (path, status, stored) in [("/409", 409, true), ("/500", 500, false)] {
+        let response = ask(&app, path, None).await;
+        assert_eq!(response.status(), status);
+        assert_eq!(cookie(&response).is_some(), stored, "{path}");
+    }
+    store.once(Verb::Load, Fault::FailBefore);
+    let id = format!("__Host-id={}", "a".repeat(43));
+    let response = ask(&app, "/409", Some(id)).await;
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(text(response).await, "");
+}
+
+/// Around the application, and once more around a part of it.
+#[tokio::test]
+async fn the_same_sessions_around_a_route_twice_are_one_session() {
+    let store = Arc::new(FaultyStore::new(Arc::new(MemoryStore::new())));
+    let sessions = Sessions::new(Config::default(), store.clone());
+    let middleware = SessionMiddleware::new(sessions);
+    let shop = Route::new().at("/", get(incr)).with(middleware.clone());
+    let app = Route::new()
+        .nest("/shop", shop)
+        .around(async |next, request| {
+            let session = Session::from_request_without_body(&request).await?;
+            session.insert("n", 41).map_err(SessionError::from)?;
+            next.call(request).await
+        })
+        .with(middleware);
+    let response = ask(&app, "/shop", None).await;
+    assert_eq!(
+        response
+            .headers()
+            .get_all(header::SET_COOKIE)
+            .iter()
+            .count(),
+        1
+    );
+    assert_eq!(text(response).await, "42");
+    let cost = store.counts();
+    assert_eq!((cost.load, cost.put), (0, 1), "one session, stored once");
 }
 
 #[tokio::test]

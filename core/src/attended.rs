@@ -19,7 +19,10 @@ pub trait Respond<R> {
 
     /// How the request went, as its response tells; one that has an error and no response has
     /// [failed](Outcome::Failed).
-    fn outcome(response: &R) -> Outcome;
+    ///
+    /// Where an error becomes a response only once, this is where it does: the response may be kept for
+    /// [`finish`](Self::finish).
+    fn outcome(response: &mut R) -> Outcome;
 
     /// Puts the header lines of the closed request on its response, or another response in its place if what was wished
     /// could not be stored.
@@ -66,7 +69,7 @@ impl Guard {
     /// impl Respond<u16> for Adapter {
     ///     type Output = (u16, usize);
     ///
-    ///     fn outcome(status: &u16) -> Outcome {
+    ///     fn outcome(status: &mut u16) -> Outcome {
     ///         Outcome::from_status(*status)
     ///     }
     ///
@@ -116,8 +119,8 @@ impl<F: Future, A: Respond<F::Output>> Future for Attended<F, A> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<A::Output> {
         let mut stage = self.project().stage;
         if let StageProjection::Handling { handling, guard } = stage.as_mut().project() {
-            let response = ready!(handling.poll(cx));
-            let outcome = A::outcome(&response);
+            let mut response = ready!(handling.poll(cx));
+            let outcome = A::outcome(&mut response);
             // A future is not polled again after it was ready.
             let Some(guard) = guard.take() else {
                 return Poll::Pending;

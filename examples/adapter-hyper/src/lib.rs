@@ -35,7 +35,7 @@ where
     type Future = Attended<S::Future, Answer>;
 
     fn call(&self, mut request: Request<B>) -> Self::Future {
-        let guard = self.sessions.guard(spawn);
+        let guard = (self.sessions).guard_inside(request.extensions().get(), spawn);
         request.extensions_mut().insert(guard.slot());
         guard.attend(self.inner.call(request))
     }
@@ -48,16 +48,17 @@ where
 /// The status to answer with, and an empty body: 500 without [`WithSessions`], 503 if the store cannot be asked.
 pub async fn session<B>(request: &Request<B>) -> Result<Session, StatusCode> {
     let Some(slot) = request.extensions().get::<Slot>() else {
-        tracing::error!("a session is asked for, but no WithSessions is around the service");
+        tracing::error!(
+            "a session is asked for, but no WithSessions is around the service: \
+             serve WithSessions::new(sessions, service)"
+        );
         return Err(StatusCode::INTERNAL_SERVER_ERROR);
     };
     let cookies = request.headers().get_all(COOKIE).iter();
     let claim = slot.open(cookies.map(HeaderValue::as_bytes));
-    slot.load(claim).await.map_err(|error| {
-        let told: &dyn std::error::Error = &error;
-        tracing::error!(error = told, "a session was not loaded");
-        status(error.status())
-    })
+    slot.load(claim)
+        .await
+        .map_err(|error| status(error.status()))
 }
 
 /// Deletes expired sessions about every `period` in a task of its own, until that is stopped or dropped.
@@ -74,7 +75,7 @@ pub enum Answer {}
 impl<R: Default, E> Respond<Result<Response<R>, E>> for Answer {
     type Output = Result<Response<R>, E>;
 
-    fn outcome(result: &Result<Response<R>, E>) -> Outcome {
+    fn outcome(result: &mut Result<Response<R>, E>) -> Outcome {
         match result {
             Ok(response) => Outcome::from_status(response.status().as_u16()),
             Err(_) => Outcome::Failed,
@@ -85,10 +86,6 @@ impl<R: Default, E> Respond<Result<Response<R>, E>> for Answer {
         result: Result<Response<R>, E>,
         closed: Result<ResponseHeaders, CloseError>,
     ) -> Result<Response<R>, E> {
-        if let Err(error) = &closed {
-            let told: &dyn std::error::Error = error;
-            tracing::error!(error = told, "a session was not stored");
-        }
         let mut response = result?;
         let headers = closed.unwrap_or_else(|error| {
             response = Response::default();

@@ -68,6 +68,26 @@ async fn an_error_of_the_session_is_its_status_and_is_told_if_it_is_the_servers(
 }
 
 #[tokio::test]
+async fn what_could_not_be_loaded_or_stored_is_told_once_and_with_its_cause() {
+    for (verb, event) in [
+        (Verb::Load, "a session was not loaded"),
+        (Verb::Put, "a session was not stored"),
+    ] {
+        let events = Events::default();
+        let _listening = events.listen();
+        let (sessions, store) = layer();
+        let app = Router::new().route("/", get(visits)).layer(sessions);
+        let first = ask(&app, "/", "").await;
+        store.once(verb, Fault::FailBefore);
+        let refused = ask(&app, "/", first.cookie()).await;
+        assert_eq!((refused.status, refused.body.as_str()), (503, ""));
+        let told = events.text();
+        assert_eq!(told.matches("ERROR").count(), 1, "{told}");
+        assert!(told.contains(event) && told.contains("failed: "), "{told}");
+    }
+}
+
+#[tokio::test]
 async fn a_middleware_has_the_session_of_the_handler() {
     async fn count(request: Request, next: Next) -> Result<Response, SessionError> {
         let session = Session::of(request.headers(), request.extensions()).await?;

@@ -14,7 +14,7 @@ pub use nginx::Nginx;
 pub use server::Server;
 pub use site::FlaskSite;
 pub use stores::Stores;
-pub use storm::{Report, storm};
+pub use storm::{Report, Tally, storm};
 pub use visitor::{Answer, USER_AGENT, Visitor};
 
 /// What a test answers.

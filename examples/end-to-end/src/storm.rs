@@ -1,49 +1,41 @@
 //! Overlapping requests for few sessions, spread over several servers, and what must be true of the answers.
 
-use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+mod line;
+mod report;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use serde_json::Value;
-
-use crate::{Result, Visitor};
-
-/// How a storm came out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Report {
-    /// Requests that were answered.
-    pub requests: u64,
-    /// Increments that a server had counted.
-    pub increments: u64,
-    /// Requests that were not answered with 200, so that it is not known whether they changed anything.
-    pub undecided: u64,
-}
+use crate::{Result, Visitor, same};
+use line::{Act, Line, Sent, Told, dump_of};
+pub use report::{Report, Tally};
 
 const SESSIONS: usize = 4;
 const THREADS: u64 = 8;
 
 /// Lets eight threads send this many requests in all: increments, new ids, log-outs and looks, each to another of the
-/// servers, on four sessions, with their newest ids and with old ones.
+/// servers, on four sessions, with their newest ids and with old ones. The store must not be hurt meanwhile: every answer is
+/// held to be final.
 ///
 /// # Errors
 ///
-/// The first anomaly: an increment that is lost or made twice, a session that is back after its log-out, an old id that
-/// shows one, more than one live id, one visitor's session shown to another.
+/// The first anomaly: an answer other than 200, an increment that is lost or made twice, a session that is back after its
+/// log-out or shown by an old id, a live id that shows none, another visitor's session, a cookie where none is due, a log-out
+/// that is carried out never or twice. Or that a server did too little for any of this to mean something.
 pub fn storm(servers: &[String], requests: u64) -> Result<Report> {
     let places: Vec<_> = (0..SESSIONS)
-        .map(|number| Place::new(number, &servers[0]))
+        .map(|number| Place::new(number, servers))
         .collect::<Result<_>>()?;
-    let (places, servers) = (Arc::new(places), Arc::<[String]>::from(servers));
+    let places = Arc::new(places);
     let threads: Vec<_> = (0..THREADS)
         .map(|number| {
-            let (places, servers) = (Arc::clone(&places), Arc::clone(&servers));
+            let places = Arc::clone(&places);
             thread::spawn(move || {
                 let mut dice = Dice(number + 1);
                 let visitor = Visitor::default();
                 (0..requests / THREADS).try_for_each(|_| {
                     let place = &places[dice.roll(SESSIONS)];
-                    place.request(&visitor, &servers[dice.roll(servers.len())], &mut dice)
+                    place.request(&visitor, &mut dice)
                 })
             })
         })
@@ -53,252 +45,151 @@ pub fn storm(servers: &[String], requests: u64) -> Result<Report> {
             .join()
             .map_err(|_| "a thread of the storm panicked")??;
     }
-    let mut report = Report::default();
+    let mut report = Report::of(servers);
     for place in places.iter() {
-        report.add(&place.judge(&servers)?);
+        place.judge()?;
+        report.add(&place.state().tallies);
     }
+    report.require_share_of(requests)?;
     Ok(report)
-}
-
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Report {
-            requests,
-            increments,
-            undecided,
-        } = self;
-        write!(
-            f,
-            "{requests} requests, {increments} increments, {undecided} undecided; no anomaly"
-        )
-    }
-}
-
-impl Report {
-    fn add(&mut self, other: &Report) {
-        self.requests += other.requests;
-        self.increments += other.increments;
-        self.undecided += other.undecided;
-    }
 }
 
 /// One session after the other: when one was ended, the next one begins.
 struct Place {
     number: usize,
-    moments: AtomicU64,
-    told: Mutex<Told>,
+    servers: Vec<String>,
+    state: Mutex<State>,
 }
 
-/// What was answered.
 #[derive(Default)]
-struct Told {
-    generation: usize,
-    ended: Vec<Ended>,
-    current: Line,
-    report: Report,
-}
-
-#[derive(Clone, Default)]
-struct Line {
-    user: String,
-    /// Each with the moment since which it is dead.
-    ids: Vec<(String, Option<u64>)>,
-    increments: u64,
-    undecided: u64,
-}
-
-struct Ended {
-    line: Line,
-    since: u64,
+struct State {
+    /// Requests are sent and heard in this order.
+    moments: u64,
+    /// The last one is the session of now.
+    lines: Vec<Line>,
+    /// Of each server.
+    tallies: Vec<Tally>,
 }
 
 impl Place {
-    fn new(number: usize, server: &str) -> Result<Self> {
+    fn new(number: usize, servers: &[String]) -> Result<Self> {
         let place = Place {
             number,
-            moments: AtomicU64::new(0),
-            told: Mutex::default(),
+            servers: servers.to_vec(),
+            state: Mutex::default(),
         };
-        let line = place.begin(server, 0)?;
-        place.told().current = line;
+        place.state().tallies = vec![Tally::default(); servers.len()];
+        place.begin(&servers[0], 0)?;
         Ok(place)
     }
 
-    fn told(&self) -> std::sync::MutexGuard<'_, Told> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn now(&self) -> u64 {
-        self.moments.fetch_add(1, Ordering::SeqCst)
-    }
-
-    fn begin(&self, server: &str, generation: usize) -> Result<Line> {
+    fn begin(&self, server: &str, generation: usize) -> Result {
         let visitor = Visitor::default();
         let user = format!("user-{}-{generation}", self.number);
+        let line = Line::new(user.clone());
         visitor.body(server, &format!("/login/{user}"))?;
-        visitor.body(server, "/incr/n")?;
         let id = visitor.cookie().ok_or("a log-in set no cookie")?;
-        Ok(Line {
-            user,
-            ids: vec![(id, None)],
-            increments: 1,
-            undecided: 0,
-        })
+        // All increments that come later are greater: an answer of 1 is that of another session.
+        let first = visitor.ask(server, "/incr/n")?;
+        same!(first.body, "1", "the first increment of {user}");
+        same!(
+            first.set_cookie,
+            None,
+            "the cookie that it sets again to {user}"
+        );
+        self.state().lines.push(line.with_first(id));
+        Ok(())
     }
 
-    fn request(&self, visitor: &Visitor, server: &str, dice: &mut Dice) -> Result {
-        let (generation, user, id) = {
-            let told = self.told();
-            let ids = &told.current.ids;
+    fn request(&self, visitor: &Visitor, dice: &mut Dice) -> Result {
+        let act = match dice.roll(32) {
+            0..18 => Act::Increment,
+            18..22 => Act::Regenerate,
+            22 => Act::LogOut,
+            _ => Act::Look,
+        };
+        let server = dice.roll(self.servers.len());
+        let (sent, told) = self.ask(visitor, server, act, |line| {
             // Mostly the newest, sometimes an old one.
-            let back = if dice.roll(8) == 0 {
-                dice.roll(ids.len())
-            } else {
-                0
-            };
-            (
-                told.generation,
-                told.current.user.clone(),
-                ids[ids.len() - 1 - back].0.clone(),
-            )
-        };
-        let begun = self.now();
-        let ask = |page: &str| visitor.ask_with(server, page, Some(&id));
-        match dice.roll(32) {
-            0..18 => {
-                let answer = ask("/incr/n")?;
-                let counted = answer.body.parse::<u64>().is_ok_and(|n| n > 1);
-                self.note(generation, |line| match answer.status {
-                    200 => line.increments += u64::from(counted),
-                    _ => line.undecided += 1,
-                });
+            match dice.roll(8) {
+                0 => dice.roll(line.ids()),
+                _ => 0,
             }
-            18..22 => {
-                if let Some(successor) = ask("/regenerate")?.cookie {
-                    let now = self.now();
-                    self.note(generation, |line| {
-                        for (known, dead) in &mut line.ids {
-                            if *known == id {
-                                dead.get_or_insert(now);
-                            }
-                        }
-                        line.ids.push((successor, None));
-                    });
-                }
+        })?;
+        match told {
+            Told::NewId => {
+                let server = dice.roll(self.servers.len());
+                self.ask(visitor, server, Act::Look, |_| 0)?;
             }
-            22 => {
-                if ask("/logout")?.status == 200 {
-                    self.next_session(server, generation)?;
-                }
-            }
-            _ => {
-                let dump: Value = serde_json::from_str(&ask("/dump")?.body)?;
-                self.judge_look(&id, &user, &dump, begun)?;
-            }
-        }
-        self.told().report.requests += 1;
-        Ok(())
-    }
-
-    /// Notes something about the session of this generation, which may have ended meanwhile.
-    fn note(&self, generation: usize, note: impl FnOnce(&mut Line)) {
-        let mut told = self.told();
-        match told.generation == generation {
-            true => note(&mut told.current),
-            false => note(&mut told.ended[generation].line),
-        }
-    }
-
-    fn next_session(&self, server: &str, generation: usize) -> Result {
-        let since = self.now();
-        let line = self.begin(server, generation + 1)?;
-        let mut told = self.told();
-        // Of several log-outs that met, one begins the next session.
-        if told.generation == generation {
-            let line = std::mem::replace(&mut told.current, line);
-            told.ended.push(Ended { line, since });
-            told.generation += 1;
+            Told::SignedOut => self.begin(&self.servers[server], sent.generation + 1)?,
+            Told::Session | Told::Overlap | Told::Nobody => {}
         }
         Ok(())
     }
 
-    fn judge_look(&self, id: &str, user: &str, dump: &Value, begun: u64) -> Result {
-        let seen = match dump["user"].as_str() {
-            None => return Ok(()),
-            Some(seen) if seen == user => seen,
-            Some(seen) => return Err(format!("an id of {user} shows the session of {seen}").into()),
-        };
-        let told = self.told();
-        if let Some(ended) = told
-            .ended
-            .iter()
-            .find(|ended| ended.line.user == seen && ended.since < begun)
-        {
-            return Err(format!(
-                "{seen} is back after a log-out: {dump}, since {}",
-                ended.since
-            )
-            .into());
-        }
-        let dead = |(known, since): &(String, Option<u64>)| {
-            known == id && since.is_some_and(|since| since < begun)
-        };
-        match told.current.user == seen && told.current.ids.iter().any(dead) {
-            true => Err(format!("an id that was replaced shows {seen} again").into()),
-            false => Ok(()),
-        }
+    /// Sends a request for the session of now, with the id that is so far behind the newest one, and judges the answer.
+    fn ask(
+        &self,
+        visitor: &Visitor,
+        server: usize,
+        act: Act,
+        back: impl FnOnce(&Line) -> usize,
+    ) -> Result<(Sent, Told)> {
+        let sent = self.state().send(act, back)?;
+        let address = &self.servers[server];
+        let answer = visitor.ask_with(address, act.page(), Some(&sent.id))?;
+        let told = self.state().hear(server, act, &sent, &answer);
+        let told = told.map_err(|anomaly| {
+            let page = act.page();
+            format!("{anomaly}; {page} of {address}, asked with {sent:?}: {answer:?}")
+        })?;
+        Ok((sent, told))
     }
 
     /// When all is quiet: on each server the same, and nothing too much or too little.
-    fn judge(&self, servers: &[String]) -> Result<Report> {
-        let told = self.told();
-        for server in servers {
-            for ended in &told.ended {
-                let live = live(server, &ended.line)?;
-                if !live.is_empty() {
-                    return Err(
-                        format!("{} is back after a log-out: {live:?}", ended.line.user).into(),
-                    );
-                }
-            }
-            let Line {
-                user,
-                increments,
-                undecided,
-                ..
-            } = &told.current;
-            let live = live(server, &told.current)?;
-            let [count] = live[..] else {
-                return Err(format!("{user} has {} live ids instead of one", live.len()).into());
-            };
-            if !(*increments..=increments + undecided).contains(&count) {
-                return Err(format!("{user} counts {count} instead of {increments} increments (and {undecided} undecided)").into());
+    fn judge(&self) -> Result {
+        let state = self.state();
+        for server in &self.servers {
+            for line in &state.lines {
+                line.judge(|id| {
+                    dump_of(&Visitor::default().ask_with(server, "/dump", Some(id))?)
+                })?;
             }
         }
-        let mut report = told.report;
-        for line in told
-            .ended
-            .iter()
-            .map(|ended| &ended.line)
-            .chain([&told.current])
-        {
-            report.increments += line.increments;
-            report.undecided += line.undecided;
-        }
-        Ok(report)
+        Ok(())
     }
 }
 
-/// What the ids of a session show: a count each, if they are alive.
-fn live(server: &str, line: &Line) -> Result<Vec<u64>> {
-    let mut live = Vec::new();
-    for (id, _) in &line.ids {
-        let dump = Visitor::with_cookie(Some(id.clone())).dump(server)?;
-        if dump["user"] == line.user.as_str() {
-            live.push(dump["data"]["n"].as_u64().unwrap_or_default());
-        }
+impl State {
+    fn now(&mut self) -> u64 {
+        self.moments += 1;
+        self.moments
     }
-    Ok(live)
+
+    fn send(&mut self, act: Act, back: impl FnOnce(&Line) -> usize) -> Result<Sent> {
+        let now = self.now();
+        let generation = self.lines.len() - 1;
+        let line = &mut self.lines[generation];
+        let back = back(line);
+        Ok(line.send(act, back, generation, now))
+    }
+
+    fn hear(
+        &mut self,
+        server: usize,
+        act: Act,
+        sent: &Sent,
+        answer: &crate::Answer,
+    ) -> Result<Told> {
+        let now = self.now();
+        let told = self.lines[sent.generation].hear(act, sent, answer, now)?;
+        self.tallies[server].count(act, &told);
+        Ok(told)
+    }
 }
 
 /// Xorshift: the same requests each time.

@@ -115,8 +115,14 @@ fn overlapping_requests_on_all_of_them_show_no_anomaly(site: &Site) -> Result {
 /// A check that cannot fail proves nothing: in memory each server has sessions of its own.
 fn a_storm_finds_servers_that_share_nothing() -> Result {
     let site = Site::start("memory", "memory://")?;
-    match storm(&site.addresses(), 400) {
-        Ok(report) => Err(format!("nothing was found: {report}").into()),
-        Err(_) => Ok(()),
+    let Err(anomaly) = storm(&site.addresses(), 400) else {
+        return Err("nothing was found".into());
+    };
+    // Where log-outs meet, it may first see that the others know nothing of one.
+    let expected = ["is not known", "is back after a log-out"];
+    let anomaly = anomaly.to_string();
+    match expected.iter().any(|text| anomaly.contains(text)) {
+        true => Ok(()),
+        false => Err(format!("something else was found: {anomaly}").into()),
     }
 }

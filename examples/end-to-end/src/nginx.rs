@@ -1,6 +1,7 @@
 //! A reverse proxy in front of several servers.
 
-use std::fs;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use anysession_testkit::servers::{Program, ServerError, find, free_port};
 
@@ -47,6 +48,13 @@ impl Nginx {
         })
     }
 
+    /// The process that has the routes of now. It ends some time after they were changed, and takes requests until then.
+    fn worker(&self) -> Result<PathBuf, ServerError> {
+        let answer = Visitor::default().ask(&self.address, "/-/worker");
+        let answer = answer.map_err(io::Error::other)?;
+        Ok(Path::new("/proc").join(answer.body))
+    }
+
     /// Sends paths elsewhere from now on. Requests that are under way are not disturbed.
     ///
     /// # Errors
@@ -55,9 +63,11 @@ impl Nginx {
     pub fn route(&mut self, routes: &[(&str, &str)]) -> Result<(), ServerError> {
         let generation = self.generation + 1;
         self.generation = generation;
+        let predecessor = self.worker()?;
         write_routes(&self.program, self.port, routes, generation)?;
         self.program.signal("HUP")?;
-        self.await_routes(generation)
+        self.await_routes(generation)?;
+        self.program.await_answer(|| !predecessor.exists())
     }
 }
 
@@ -79,8 +89,9 @@ worker_processes 1;
 events {{}}
 http {{
   access_log off;
-  # A connection that stays open stays with the routes of its beginning.
+  # A connection that stays open stays with the routes of its beginning. Browsers open some before they need them.
   keepalive_timeout 0;
+  client_header_timeout 5s;
   client_body_temp_path {folder}/body;
   proxy_temp_path {folder}/proxy;
   fastcgi_temp_path {folder}/fastcgi;
@@ -90,7 +101,10 @@ http {{
     listen 127.0.0.1:{port};
     # The example compares a form's origin with the host that it was sent to.
     proxy_set_header Host $http_host;
-    location = /-/generation {{ return 200 {generation}; }}
+    location /-/ {{
+      location = /-/generation {{ return 200 {generation}; }}
+      location = /-/worker {{ return 200 $pid; }}
+    }}
 {locations}  }}
 }}
 "

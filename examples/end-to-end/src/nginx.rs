@@ -5,7 +5,7 @@ use std::{fs, io};
 
 use anysession_testkit::servers::{Program, ServerError, find, free_port};
 
-use crate::Visitor;
+use crate::{Visitor, same};
 
 /// A running nginx, which sends each path to one of several servers.
 #[derive(Debug)]
@@ -14,6 +14,8 @@ pub struct Nginx {
     port: u16,
     /// How often the routes were changed, which the running nginx tells.
     generation: usize,
+    /// How many lines of its log were [expected](Self::expect_answers).
+    lines: usize,
     /// `http://127.0.0.1:port`, without a slash at its end.
     pub address: String,
 }
@@ -34,6 +36,7 @@ impl Nginx {
             program,
             port,
             generation: 0,
+            lines: 0,
             address: format!("http://127.0.0.1:{port}"),
         };
         nginx.await_routes(0)?;
@@ -53,6 +56,31 @@ impl Nginx {
         let answer = Visitor::default().ask(&self.address, "/-/worker");
         let answer = answer.map_err(io::Error::other)?;
         Ok(Path::new("/proc").join(answer.body))
+    }
+
+    /// Waits for the requests that were answered since the last time, which must be these, each answered by this server:
+    /// `POST /theme`, and the server's address. Of what a browser asks for by itself, style sheets and icons, there is no
+    /// account.
+    ///
+    /// # Errors
+    ///
+    /// When they were others, or fewer after a minute.
+    pub fn expect_answers(&mut self, expected: &[(&str, &str)]) -> crate::Result {
+        let expected: Vec<_> = expected
+            .iter()
+            .map(|(request, server)| format!("{request} {server}"))
+            .collect();
+        let (path, known) = (self.program.folder().join("answers"), self.lines);
+        let mut seen = Vec::new();
+        // A line is written when the answer has left, which may be a moment after the browser has it.
+        let awaited = self.program.await_answer(|| {
+            let log = fs::read_to_string(&path).unwrap_or_default();
+            seen = log.lines().skip(known).map(str::to_owned).collect();
+            seen.len() >= expected.len()
+        });
+        self.lines += seen.len();
+        same!(seen, expected, "who answered what");
+        Ok(awaited?)
     }
 
     /// Sends paths elsewhere from now on. Requests that are under way are not disturbed.
@@ -88,7 +116,9 @@ pid {folder}/nginx.pid;
 worker_processes 1;
 events {{}}
 http {{
-  access_log off;
+  log_format answers '$request_method $uri http://$upstream_addr';
+  map $uri $is_page {{ default 1; ~[.](css|ico)$ 0; }}
+  access_log {folder}/answers answers if=$is_page;
   # A connection that stays open stays with the routes of its beginning. Browsers open some before they need them.
   keepalive_timeout 0;
   client_header_timeout 5s;
@@ -102,6 +132,7 @@ http {{
     # The example compares a form's origin with the host that it was sent to.
     proxy_set_header Host $http_host;
     location /-/ {{
+      access_log off;
       location = /-/generation {{ return 200 {generation}; }}
       location = /-/worker {{ return 200 $pid; }}
     }}

@@ -3,14 +3,17 @@
 use std::process::ExitCode;
 
 use anysession_testkit::Suite;
+use anysession_testkit::servers::find;
 use end_to_end::{FlaskSite, Python, Result};
 use libtest_mimic::Arguments;
 use login_browser_test::{Browser, needs_browser};
 
 fn main() -> ExitCode {
-    let trials = match Python::find() {
-        Err(why) => Suite::absent("flask", why).into_trials(),
-        Ok(python) => vec![needs_browser(
+    let servers = find("nginx", "nginx-light").and(find("redis-server", "redis-server"));
+    let trials = match (Python::find(), servers) {
+        (Err(why), _) => Suite::absent("flask", why).into_trials(),
+        (_, Err(absent)) => Suite::absent("flask", absent.to_string()).into_trials(),
+        (Ok(python), Ok(_)) => vec![needs_browser(
             "a_visitor_walks_between_flask_and_rust_and_stays_signed_in",
             || a_visitor_walks_between_flask_and_rust_and_stays_signed_in(python),
         )],

@@ -2,10 +2,12 @@
 
 mod browser;
 mod cookie;
+mod departure;
 mod dice;
 mod http;
 mod ledger;
 mod logs;
+mod multiplexed;
 mod site;
 mod streaming;
 mod websocket;
@@ -51,8 +53,8 @@ use site::{Serve, World};
 /// them as no browser would send them. Deadlines are tried with a clock that the suite sets, races with gates, and an
 /// outage with a store that fails as told, so that nothing waits.
 ///
-/// A framework that does not serve what a trial needs [says so](Suite::except), and why; that is HTTP/2 without TLS
-/// (`the_crumbs_of_an_http_2_request_are_all_read`) for some, and nothing else so far.
+/// A framework that does not serve what a trial needs [says so](Suite::except), and why; that is HTTP/2 without TLS for
+/// some, which the trials with `http_2` in their names ask for.
 ///
 /// With an adapter for axum, `tests/suite.rs` (and `[[test]] name = "suite"`, `harness = false` in its `Cargo.toml`) is
 ///
@@ -252,9 +254,12 @@ const TRIALS: &[(&str, AdapterTrial)] = trials! {
         an_id_that_is_taken_is_not_given_out;
     disconnects:
         a_client_that_goes_before_the_commit_changes_nothing_or_all,
+        a_client_that_goes_over_http_2_before_the_commit_changes_nothing_or_all,
         a_client_that_goes_at_any_verb_leaves_the_old_session_or_the_new_one,
+        a_client_that_goes_over_http_2_at_any_verb_leaves_the_old_session_or_the_new_one,
         a_client_that_goes_during_a_destroy_can_destroy_again,
-        a_log_out_is_carried_out_when_its_client_has_gone;
+        a_log_out_is_carried_out_when_its_client_has_gone,
+        a_log_out_is_carried_out_when_its_client_over_http_2_has_gone;
     streams:
         the_commit_of_a_stream_is_done_before_its_headers,
         a_stream_begins_with_its_cookie_and_goes_on_later,

@@ -7,6 +7,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::http::{Connection, PATIENCE, Request, Response};
+use super::multiplexed::Multiplexed;
 use super::streaming::Streaming;
 use super::websocket::WebSocket;
 use crate::gate::{Gate, Stopped};
@@ -83,6 +84,11 @@ impl Browser {
     /// Requests a page on a connection that can break off.
     pub(crate) async fn connect(&self, path: &str) -> Result<Connection, Failure> {
         self.request(path).send(self.server).await
+    }
+
+    /// A connection of HTTP/2.
+    pub(crate) async fn multiplexed(&self) -> Result<Multiplexed, Failure> {
+        Multiplexed::connect(self.server).await
     }
 
     /// Requests a page whose body goes on, and keeps what its head says about the cookie.

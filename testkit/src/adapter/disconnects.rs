@@ -2,46 +2,83 @@
 
 use std::time::Duration;
 
-use anysession::StoreKey;
+use anysession::{Clock as _, StoreKey};
 use tokio::time::timeout;
 
 use super::browser::{Browser, reached};
+use super::departure::{Departure, Leaving, OVER_HTTP_2};
 use super::http::PATIENCE;
 use super::site::{Site, World, key_of};
 use super::{Failure, ensure_eq};
 use crate::gate::Stopped;
 use crate::suite::ensure;
-use crate::{Gate, Verb};
+use crate::{Gate, Verb, probe};
 
-/// What a visitor with `k` = `v` does, and the session when it is done.
-const DEEDS: [(&str, &str); 5] = [
-    (
-        "/set/k/w",
-        r#"{"data":{"k":"w"},"permanent":false,"user":null}"#,
-    ),
-    (
-        "/incr/n",
-        r#"{"data":{"k":"v","n":1},"permanent":false,"user":null}"#,
-    ),
-    ("/regenerate", OLD),
-    (
-        "/login/alice",
-        r#"{"data":{"k":"v"},"permanent":false,"user":"alice"}"#,
-    ),
-    ("/logout", NOBODY),
+/// What a visitor does.
+struct Deed {
+    /// Whether it is one without a session. All others have `k` = `v`.
+    of_newcomer: bool,
+    page: &'static str,
+    /// The deed is done when this verb was carried out.
+    last: Verb,
+    /// What the id shows then that the visitor came with.
+    own: &'static str,
+    /// What the id shows then that was made.
+    made: &'static str,
+}
+
+const DEEDS: [Deed; 8] = [
+    deed("/set/k/w", Verb::Put, NEW, NOBODY),
+    deed("/incr/n", Verb::Put, COUNTED, NOBODY),
+    deed("/regenerate", Verb::Put, NOBODY, OLD),
+    deed("/login/alice", Verb::Put, NOBODY, ALICE),
+    deed("/logout", Verb::Delete, NOBODY, NOBODY),
+    deed("/get/k", Verb::Touch, OLD, NOBODY),
+    deed("/save/k/w/200", Verb::Put, NEW, NOBODY),
+    Deed {
+        of_newcomer: true,
+        ..deed("/set/k/w", Verb::Put, NOBODY, NEW)
+    },
 ];
 const OLD: &str = r#"{"data":{"k":"v"},"permanent":false,"user":null}"#;
+const NEW: &str = r#"{"data":{"k":"w"},"permanent":false,"user":null}"#;
+const COUNTED: &str = r#"{"data":{"k":"v","n":1},"permanent":false,"user":null}"#;
+const ALICE: &str = r#"{"data":{"k":"v"},"permanent":false,"user":"alice"}"#;
 const NOBODY: &str = r#"{"data":{},"permanent":false,"user":null}"#;
+
+const fn deed(page: &'static str, last: Verb, own: &'static str, made: &'static str) -> Deed {
+    Deed {
+        of_newcomer: false,
+        page,
+        last,
+        own,
+        made,
+    }
+}
 
 pub(super) async fn a_client_that_goes_before_the_commit_changes_nothing_or_all(
     world: World,
 ) -> Result<(), Failure> {
-    for (page, new) in DEEDS {
-        let site = world.site().await?;
-        let browser = site.visitor(&["/set/k/v"]).await?;
-        let stopped = browser.hold(page).await?.disconnect();
-        let_go(stopped).await;
-        is_old_or_new(&site, &browser, new, page).await?;
+    goes_before_the_commit(&world, Departure::Http1).await
+}
+
+pub(super) async fn a_client_that_goes_over_http_2_before_the_commit_changes_nothing_or_all(
+    world: World,
+) -> Result<(), Failure> {
+    for departure in OVER_HTTP_2 {
+        goes_before_the_commit(&world, departure).await?;
+    }
+    Ok(())
+}
+
+async fn goes_before_the_commit(world: &World, departure: Departure) -> Result<(), Failure> {
+    for deed in DEEDS {
+        let (site, browser) = deed.begin(world).await?;
+        let (name, gate) = probe::hold();
+        let page = format!("{}?gate={name}", deed.page);
+        let step = format!("{} and {departure:?}", deed.page);
+        break_off(&browser, departure, &page, gate, &step).await?;
+        deed.is_done_or_not(&site, &browser, false, &step).await?;
     }
     Ok(())
 }
@@ -49,21 +86,38 @@ pub(super) async fn a_client_that_goes_before_the_commit_changes_nothing_or_all(
 pub(super) async fn a_client_that_goes_at_any_verb_leaves_the_old_session_or_the_new_one(
     world: World,
 ) -> Result<(), Failure> {
-    for (page, new) in DEEDS {
-        let verbs = verbs_of(&world, page).await?;
+    goes_at_any_verb(&world, Departure::Http1).await
+}
+
+pub(super) async fn a_client_that_goes_over_http_2_at_any_verb_leaves_the_old_session_or_the_new_one(
+    world: World,
+) -> Result<(), Failure> {
+    for departure in OVER_HTTP_2 {
+        goes_at_any_verb(&world, departure).await?;
+    }
+    Ok(())
+}
+
+async fn goes_at_any_verb(world: &World, departure: Departure) -> Result<(), Failure> {
+    for deed in DEEDS {
+        let page = deed.page;
+        let verbs = deed.verbs(world).await?;
+        ensure_eq!(verbs.last(), Some(&deed.last), "the last verb of {page}");
         for (at, &verb) in verbs.iter().enumerate() {
             let earlier = verbs[..at].iter().filter(|&&other| other == verb).count();
             for carried_out in [false, true] {
-                let site = world.site().await?;
-                let browser = site.visitor(&["/set/k/v"]).await?;
+                let (site, browser) = deed.begin(world).await?;
                 site.store.let_pass(earlier, verb);
                 let gate = match carried_out {
                     false => site.store.pause_before(verb),
                     true => site.store.pause_after(verb),
                 };
-                let step = format!("{page} at {verb:?} {at}, carried out: {carried_out}");
-                break_off(&browser, page, gate, &step).await?;
-                is_old_or_new(&site, &browser, new, &step).await?;
+                let step = format!(
+                    "{page} and {departure:?} at {verb:?} {at}, carried out: {carried_out}"
+                );
+                break_off(&browser, departure, page, gate, &step).await?;
+                let done = carried_out && at + 1 == verbs.len();
+                deed.is_done_or_not(&site, &browser, done, &step).await?;
             }
         }
     }
@@ -81,7 +135,7 @@ pub(super) async fn a_client_that_goes_during_a_destroy_can_destroy_again(
             false => site.store.pause_before(Verb::Delete),
             true => site.store.pause_after(Verb::Delete),
         };
-        break_off(&browser, "/logout", gate, "/logout").await?;
+        break_off(&browser, Departure::Http1, "/logout", gate, "/logout").await?;
         browser.twin().ok("/logout").await?;
         ensure!(
             !site.snapshot().await?.contains_key(&key_of(id)),
@@ -96,23 +150,38 @@ pub(super) async fn a_client_that_goes_during_a_destroy_can_destroy_again(
 pub(super) async fn a_log_out_is_carried_out_when_its_client_has_gone(
     world: World,
 ) -> Result<(), Failure> {
+    goes_during_a_log_out(&world, Departure::Http1).await
+}
+
+pub(super) async fn a_log_out_is_carried_out_when_its_client_over_http_2_has_gone(
+    world: World,
+) -> Result<(), Failure> {
+    for departure in OVER_HTTP_2 {
+        goes_during_a_log_out(&world, departure).await?;
+    }
+    Ok(())
+}
+
+async fn goes_during_a_log_out(world: &World, departure: Departure) -> Result<(), Failure> {
     let site = world.site().await?;
     let browser = site.visitor(&["/set/k/v"]).await?;
     let gate = site.store.pause_before(Verb::Delete);
-    let connection = browser.connect("/logout").await?;
+    let client = Leaving::begin(&browser, departure, "/logout").await?;
     let mut stopped = reached(gate, "/logout").await?;
-    drop(connection);
-    // Long enough for a server to hear of it on a machine that is busy.
-    let given_up = timeout(Duration::from_secs(1), stopped.given_up()).await;
-    ensure!(given_up.is_err(), "a log-out was given up with its client");
+    let left = client.go();
+    let given_up = timeout(LONG_ENOUGH, stopped.given_up()).await;
+    ensure!(
+        given_up.is_err(),
+        "a log-out was given up with its client: {departure:?}"
+    );
     stopped.release();
-    is_deleted(
-        &site,
-        &key_of(browser.own_id()?),
-        "a log-out whose client has gone",
-    )
-    .await
+    let key = key_of(browser.own_id()?);
+    is_deleted(&site, &key, "a log-out whose client has gone").await?;
+    left.serves_others().await
 }
+
+/// For a server to hear of a client that has gone, on a machine that is busy.
+const LONG_ENOUGH: Duration = Duration::from_secs(1);
 
 /// Waits until a log-out that nobody waits for is carried out.
 pub(super) async fn is_deleted(site: &Site, key: &StoreKey, deed: &str) -> Result<(), Failure> {
@@ -126,23 +195,19 @@ pub(super) async fn is_deleted(site: &Site, key: &StoreKey, deed: &str) -> Resul
     timeout(PATIENCE, gone).await.unwrap_or(Err(never))
 }
 
-/// Which verbs a page costs, in order.
-async fn verbs_of(world: &World, page: &str) -> Result<Vec<Verb>, Failure> {
-    let site = world.site().await?;
-    let browser = site.visitor(&["/set/k/v"]).await?;
-    let before = site.store.calls().len();
-    browser.ok(page).await?;
-    let calls = site.store.calls();
-    Ok(calls[before..].iter().map(|call| call.verb).collect())
-}
-
 /// Requests a page and goes away when the request has come to the gate.
-async fn break_off(browser: &Browser, page: &str, gate: Gate, step: &str) -> Result<(), Failure> {
-    let connection = browser.connect(page).await?;
+async fn break_off(
+    browser: &Browser,
+    departure: Departure,
+    page: &str,
+    gate: Gate,
+    step: &str,
+) -> Result<(), Failure> {
+    let client = Leaving::begin(browser, departure, page).await?;
     let stopped = reached(gate, step).await?;
-    drop(connection);
+    let left = client.go();
     let_go(stopped).await;
-    Ok(())
+    left.serves_others().await
 }
 
 /// Lets a request go on whose client has gone, if the server has not given it up by itself: some do, some do not.
@@ -151,28 +216,62 @@ pub(super) async fn let_go(mut stopped: Stopped) {
     stopped.release();
 }
 
-async fn is_old_or_new(
-    site: &Site,
-    browser: &Browser,
-    new: &str,
-    step: &str,
-) -> Result<(), Failure> {
-    let old_id = browser.twin();
-    let seen = old_id.ok("/dump").await?;
-    if seen != OLD && seen != new {
-        // The id was replaced, and the response that told the new one found nobody.
-        ensure_eq!(seen, NOBODY, "what the old id shows after {step}");
-        let made = site.dice.ids();
-        let successor = made.last().cloned().unwrap_or_default();
-        let seen = site.browser().with_id(successor).ok("/dump").await?;
-        ensure_eq!(seen, new, "what the new id shows after {step}");
+impl Deed {
+    /// The visitor just before it, when so much time has passed that a read touches.
+    async fn begin(&self, world: &World) -> Result<(Site, Browser), Failure> {
+        let site = world.site().await?;
+        let pages: &[&str] = if self.of_newcomer { &[] } else { &["/set/k/v"] };
+        let browser = site.visitor(pages).await?;
+        site.clock.advance(site.sessions.config().lifetime() / 2);
+        Ok((site, browser))
     }
-    ensure_eq!(
-        old_id.ok("/set/next/1").await?,
-        "ok",
-        "the next request after {step}"
-    );
-    let newcomer = site.visitor(&["/set/k/v"]).await?;
-    ensure_eq!(newcomer.ok("/get/k").await?, "v", "others after {step}");
-    Ok(())
+
+    /// Which verbs it costs, in order.
+    async fn verbs(&self, world: &World) -> Result<Vec<Verb>, Failure> {
+        let (site, browser) = self.begin(world).await?;
+        let before = site.store.calls().len();
+        browser.ok(self.page).await?;
+        let calls = site.store.calls();
+        Ok(calls[before..].iter().map(|call| call.verb).collect())
+    }
+
+    /// It is done, or nothing has happened and it was not `done` for certain; and everything goes on.
+    async fn is_done_or_not(
+        &self,
+        site: &Site,
+        browser: &Browser,
+        done: bool,
+        step: &str,
+    ) -> Result<(), Failure> {
+        if done && self.last == Verb::Touch {
+            let stored = site.snapshot().await?;
+            let later = site.clock.now() + site.sessions.config().lifetime();
+            let deadline = stored.get(&key_of(browser.own_id()?));
+            let deadline = deadline.map(|stored| stored.entry.deadline);
+            ensure_eq!(deadline, Some(later), "the deadline after {step}");
+        }
+        let came = browser.twin();
+        let before = if self.of_newcomer { NOBODY } else { OLD };
+        let own = came.ok("/dump").await?;
+        if done || own != before {
+            ensure_eq!(own, self.own, "what the old id shows after {step}");
+        }
+        // The response that tells the id found nobody.
+        let ids = site.dice.ids().into_iter();
+        let made = match ids.filter(|id| came.id().as_ref() != Some(id)).last() {
+            Some(id) => site.browser().with_id(id).ok("/dump").await?,
+            None => NOBODY.to_owned(),
+        };
+        if done || own != before || made != NOBODY {
+            ensure_eq!(made, self.made, "what the new id shows after {step}");
+        }
+        ensure_eq!(
+            came.ok("/set/next/1").await?,
+            "ok",
+            "the next request after {step}"
+        );
+        let newcomer = site.visitor(&["/set/k/v"]).await?;
+        ensure_eq!(newcomer.ok("/get/k").await?, "v", "others after {step}");
+        Ok(())
+    }
 }

@@ -2,6 +2,7 @@
 
 mod body;
 mod flaw;
+mod http2;
 mod live;
 mod response;
 
@@ -37,6 +38,10 @@ pub(crate) fn serve(sessions: &Sessions, address: SocketAddr, flaw: Flaw) {
 }
 
 async fn connection(mut stream: TcpStream, sessions: Sessions, flaw: Flaw) -> std::io::Result<()> {
+    if flaw != Flaw::Http2Unknown && http2::is_spoken(&stream).await? {
+        http2::connection(stream, sessions, flaw).await;
+        return Ok(());
+    }
     let mut bytes = Vec::new();
     while !bytes.windows(4).any(|end| end == b"\r\n\r\n") {
         if stream.read_buf(&mut bytes).await? == 0 {
@@ -51,10 +56,7 @@ async fn connection(mut stream: TcpStream, sessions: Sessions, flaw: Flaw) -> st
     let mut cookies: Vec<Cow<'_, [u8]>> = (request.headers.iter())
         .filter(|line| line.name.eq_ignore_ascii_case("cookie"))
         .map(|line| flaw::misread(line.value, flaw))
-        .take(match flaw {
-            Flaw::OneCookieHeaderRead => 1,
-            _ => usize::MAX,
-        })
+        .take(flaw.cookie_headers())
         .collect();
     let method = request.method.unwrap_or_default();
     let mut target = Cow::Borrowed(request.path.unwrap_or_default());
@@ -161,6 +163,7 @@ async fn respond(
     if !known_method {
         return Response::of(405).into();
     }
+    let _ends = (flaw == Flaw::SessionEndsWithItsClient).then(|| EndsWhenDropped(session.clone()));
     let known = session.created().is_some();
     let mut begun = handle(sessions, &session, path, query, flaw).await;
     let outcome = begun.outcome(flaw);
@@ -183,6 +186,15 @@ async fn respond(
         begun.response.headers.push(("set-cookie", removal));
     }
     begun
+}
+
+/// After the close this does nothing.
+struct EndsWhenDropped(Session);
+
+impl Drop for EndsWhenDropped {
+    fn drop(&mut self) {
+        self.0.destroy();
+    }
 }
 
 fn ok() -> Response {

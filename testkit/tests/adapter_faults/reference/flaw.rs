@@ -29,12 +29,24 @@ pub(crate) enum Flaw {
     NotClosedOnFailure,
     PanicEndsTheSession,
     LogOutGivenUpWithItsClient,
+    SessionEndsWithItsClient,
     StreamBuffered,
     StreamCommittedAtItsEnd,
     CommittedAfterTheHeaders,
     AnotherSessionAfterTheHeaders,
     InterimResponseVaries,
     TrailerReadAsHeader,
+    Http2Unknown,
+}
+
+impl Flaw {
+    /// How many `Cookie` headers are read.
+    pub(super) fn cookie_headers(self) -> usize {
+        match self {
+            Flaw::OneCookieHeaderRead => 1,
+            _ => usize::MAX,
+        }
+    }
 }
 
 /// What an adapter makes of a header that it does not take byte by byte.

@@ -109,7 +109,10 @@ where
             let world = World::new(Arc::clone(&open), Arc::clone(&serve));
             block_on(async move {
                 trial(world.clone()).await?;
-                (world.sites().iter()).try_for_each(site::Site::keeps_its_ids_secret)
+                for site in world.sites() {
+                    site.keeps_its_ids_secret().await?;
+                }
+                Ok(())
             })
         });
     }

@@ -52,5 +52,11 @@ pub(super) async fn no_id_reaches_a_log_line_or_the_store(world: World) -> Resul
     let late = browser.hold("/set/late/1").await?;
     browser.ok("/logout").await?;
     late.finish().await?;
-    site.keeps_its_ids_secret()
+    let id = site.visitor(&["/set/k/v"]).await?.own_id()?;
+    let shown = site.debug_output(&id).await;
+    ensure!(
+        shown.contains(r#"keys: ["k"]"#),
+        "a session that is loaded is shown by its keys, but: {shown}"
+    );
+    site.keeps_its_ids_secret().await
 }

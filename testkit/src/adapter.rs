@@ -163,7 +163,8 @@ const TRIALS: &[(&str, AdapterTrial)] = trials! {
         a_session_becomes_permanent_and_back,
         a_touch_sends_a_permanent_cookie_again,
         the_cookie_never_outlives_the_session,
-        the_removal_cookie_has_the_same_attributes;
+        the_removal_cookie_has_the_same_attributes,
+        a_cookie_that_is_configured_otherwise_is_set_read_and_removed;
     caching:
         a_response_that_read_the_session_varies_by_cookie,
         error_pages_vary_by_cookie,

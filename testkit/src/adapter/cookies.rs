@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use anysession::{CookiePrefix, SameSite};
+
+use super::cookie::SetCookie;
+use super::http::{Request, Response};
 use super::site::World;
 use super::{Failure, ensure_eq};
 use crate::suite::ensure;
@@ -174,4 +178,65 @@ pub(super) async fn the_removal_cookie_has_the_same_attributes(
         "Cache-Control of a response that removes the cookie"
     );
     Ok(())
+}
+
+pub(super) async fn a_cookie_that_is_configured_otherwise_is_set_read_and_removed(
+    world: World,
+) -> Result<(), Failure> {
+    const NAME: &str = "__Secure-sid";
+    const SCOPE: [&str; 5] = [
+        "Domain=example.org",
+        "HttpOnly",
+        "Path=/shop",
+        "SameSite=Strict",
+        "Secure",
+    ];
+    let site = world
+        .site_with(|config| {
+            config
+                .cookie_name("sid")
+                .cookie_prefix(CookiePrefix::Secure)
+                .cookie_domain("example.org")
+                .cookie_path("/shop")
+                .cookie_same_site(SameSite::Strict)
+        })
+        .await?;
+    let get = async |page: &str, cookie: &str| {
+        let request = Request::get(page).cookies(cookie);
+        site.browser().send(request).await
+    };
+    let mut cookie = only_cookie(&site.browser().get("/set/k/v").await?)?;
+    for page in ["/regenerate", "/login/alice", "/permanent/true", "/logout"] {
+        ensure_eq!(
+            (cookie.name.as_str(), cookie.scope()),
+            (NAME, SCOPE.to_vec()),
+            "name and attributes of the cookie before {page}"
+        );
+        let id = &cookie.value;
+        for (name, expected) in [(NAME, "v"), ("sid", "-"), ("__Host-id", "-")] {
+            let response = get("/get/k", &format!("{name}={id}")).await?;
+            ensure_eq!(response.text(), expected, "what the cookie {name} shows");
+        }
+        cookie = only_cookie(&get(page, &format!("{NAME}={id}")).await?)?;
+    }
+    ensure_eq!(
+        (cookie.name.as_str(), cookie.scope()),
+        (NAME, SCOPE.to_vec()),
+        "name and attributes of the removal cookie"
+    );
+    ensure!(
+        cookie.removes() && cookie.value.is_empty(),
+        "a log-out removes the cookie, but sets {cookie:?}"
+    );
+    Ok(())
+}
+
+/// The one cookie of a response, whatever its name.
+fn only_cookie(response: &Response) -> Result<SetCookie, Failure> {
+    match response.lines("set-cookie").as_slice() {
+        [line] => Ok(SetCookie::parse(line)),
+        _ => Err(Failure::new(format!(
+            "the response sets exactly one cookie, but it is {response:?}"
+        ))),
+    }
 }

@@ -60,6 +60,16 @@ fn every_flaw_of_an_adapter_is_found_by_the_trial_of_its_rule() {
             flawed,
         ),
         (
+            F::OnlyTheDefaultCookieRead,
+            &["a_cookie_that_is_configured_otherwise_is_set_read_and_removed"],
+            flawed,
+        ),
+        (
+            F::DomainLeftOut,
+            &["a_cookie_that_is_configured_otherwise_is_set_read_and_removed"],
+            flawed,
+        ),
+        (
             F::CookieForUnknownIdRemoved,
             &[
                 "an_unknown_id_is_never_adopted",

@@ -12,6 +12,8 @@ pub(crate) enum Flaw {
     OneCookieHeaderRead,
     CookieNamesDecoded,
     UnicodeSpacesTrimmed,
+    OnlyTheDefaultCookieRead,
+    DomainLeftOut,
     CookieForUnknownIdRemoved,
     CookieSetTwice,
     SetCookieFolded,
@@ -60,6 +62,9 @@ pub(super) fn misread(header: &[u8], flaw: Flaw) -> Cow<'_, [u8]> {
             }
             Err(_) => Cow::Borrowed(header),
         },
+        Flaw::OnlyTheDefaultCookieRead if !header.windows(10).any(|text| text == b"__Host-id=") => {
+            Cow::Borrowed(b"")
+        }
         _ => Cow::Borrowed(header),
     }
 }

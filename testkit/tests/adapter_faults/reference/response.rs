@@ -58,7 +58,10 @@ impl Response {
                 tracing::trace!(value = %line.value, "header line");
             }
             if !skipped {
-                let value = line.value.into_owned();
+                let mut value = line.value.into_owned();
+                if flaw == Flaw::DomainLeftOut {
+                    value = value.replace("; Domain=example.org", "");
+                }
                 if is_cookie && flaw == Flaw::CookieSetTwice {
                     self.headers.push((line.name, value.clone()));
                 }

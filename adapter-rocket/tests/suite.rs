@@ -6,5 +6,5 @@ use anysession_testkit::{adapter_suite, run};
 
 fn main() -> ExitCode {
     let suite = adapter_suite("rocket", probe_rocket::serve);
-    run([probe_rocket::except(suite)])
+    run([probe_rocket::declare(suite)])
 }

@@ -38,6 +38,7 @@ impl Suite {
             cases: vec![Case {
                 rule: "is_absent",
                 check: Check::Absent(why.into()),
+                other: None,
             }],
         }
     }
@@ -64,6 +65,35 @@ impl Suite {
             Some(case) => case.check = Check::Inapplicable(why.into()),
             None => panic!("{} has no trial {rule}", self.subject),
         }
+        self
+    }
+
+    /// Declares that the subject goes the other one of two ways that are right: the trial of this rule takes the place of
+    /// the one that proves the first way.
+    ///
+    /// ```
+    /// # use anysession::Sessions;
+    /// # use anysession_testkit::adapter_suite;
+    /// # fn serve(_: Sessions, _: std::net::SocketAddr) {}
+    /// let suite = adapter_suite("mine", serve)
+    ///     .declares("a_cookie_line_with_a_byte_that_is_no_utf8_is_dropped");
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If there is no such trial.
+    pub fn declares(mut self, rule: &str) -> Self {
+        let mut cases = self.cases.iter_mut();
+        let declared = cases.find_map(|case| {
+            let (rule, run) = case.other.take_if(|(other, _)| *other == rule)?;
+            (case.rule, case.check) = (rule, Check::Run(run));
+            Some(())
+        });
+        assert!(
+            declared.is_some(),
+            "{} has no other way {rule}",
+            self.subject
+        );
         self
     }
 
@@ -125,7 +155,19 @@ impl Suite {
         self.cases.push(Case {
             rule,
             check: Check::Run(Box::new(check)),
+            other: None,
         });
+    }
+
+    /// The other way of the trial that was added last, for a subject that [declares](Self::declares) it.
+    pub(crate) fn add_other(
+        &mut self,
+        rule: &'static str,
+        check: impl Fn() -> Result<(), Failure> + Send + Sync + 'static,
+    ) {
+        if let Some(case) = self.cases.last_mut() {
+            case.other = Some((rule, Box::new(check)));
+        }
     }
 }
 
@@ -219,10 +261,13 @@ const PATIENCE: Duration = Duration::from_secs(120);
 struct Case {
     rule: &'static str,
     check: Check,
+    other: Option<(&'static str, Run)>,
 }
 
+type Run = Box<dyn Fn() -> Result<(), Failure> + Send + Sync>;
+
 enum Check {
-    Run(Box<dyn Fn() -> Result<(), Failure> + Send + Sync>),
+    Run(Run),
     Absent(String),
     Inapplicable(String),
 }
@@ -289,6 +334,21 @@ mod tests {
         );
         let failed = judge_absence("no server", true).err().unwrap();
         assert!(failed.to_string().starts_with("no server, and"), "{failed}");
+    }
+
+    #[test]
+    fn the_way_that_is_declared_is_tried_in_place_of_the_first_one() {
+        let suite = || {
+            let mut suite = Suite::new("subject");
+            suite.add("it_goes_left", || Ok(()));
+            suite.add_other("it_goes_right", || Err(Failure::new("it goes left")));
+            suite
+        };
+        assert_eq!(suite().trial_names(), ["subject::it_goes_left"]);
+        let declared = suite().declares("it_goes_right");
+        assert!(declared.outcome_of("it_goes_left").is_none());
+        let failed = declared.outcome_of("it_goes_right").unwrap().result;
+        assert_eq!(failed, Err(Failure::new("it goes left")));
     }
 
     #[test]

@@ -20,5 +20,5 @@ fn main() -> ExitCode {
         async { store }
     };
     let suite = adapter_suite_on("rocket_on_filesystem", open, probe_rocket::serve);
-    run([probe_rocket::except(suite)])
+    run([probe_rocket::declare(suite)])
 }

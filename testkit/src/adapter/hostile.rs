@@ -134,6 +134,31 @@ pub(super) async fn a_byte_that_is_no_utf8_in_anothers_cookie_does_no_harm(
     Ok(())
 }
 
+/// Of a framework that hands on no such line: its visitor is anonymous for this request, and that is all.
+pub(super) async fn a_cookie_line_with_a_byte_that_is_no_utf8_is_dropped(
+    world: World,
+) -> Result<(), Failure> {
+    let site = world.site().await?;
+    let good = site.visitor(&["/set/k/good"]).await?.own_id()?;
+    let line = [b"a=\xff; __Host-id=", good.as_bytes()].concat();
+    for (page, expected) in [("/get/k", "-"), ("/logout", "ok")] {
+        let browser = site.browser();
+        let request = browser.send(Request::get(page).cookies(&line));
+        let (cost, response) = site.cost(request).await?;
+        ensure_eq!(
+            (response.status, response.text().as_str()),
+            (200, expected),
+            "what `a=\\xff; GOOD` shows at {page}"
+        );
+        ensure_eq!(cost.total(), 0, "its round trips at {page}");
+        ensure_eq!(response.session_cookies(), [], "its cookies at {page}");
+    }
+    let request = Request::get("/get/k").cookies(b"a=\xff").id(&good);
+    let response = site.browser().send(request).await?;
+    ensure_eq!(response.text(), "good", "what the next line shows");
+    Ok(())
+}
+
 pub(super) async fn several_cookie_headers_are_all_read(world: World) -> Result<(), Failure> {
     let site = world.site().await?;
     let id = site.visitor(&["/set/k/v"]).await?.own_id()?;

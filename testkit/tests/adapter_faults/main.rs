@@ -338,6 +338,21 @@ fn an_adapter_without_http_2_says_so_or_fails() {
     assert!(honest.outcome_of(HTTP_2).is_none());
 }
 
+#[test]
+fn an_adapter_that_goes_the_other_way_says_so_or_fails() {
+    for (flaw, first, other) in [(
+        Flaw::LineWithoutUtf8Dropped,
+        "a_byte_that_is_no_utf8_in_anothers_cookie_does_no_harm",
+        "a_cookie_line_with_a_byte_that_is_no_utf8_is_dropped",
+    )] {
+        let passes = |suite: Suite, rule| suite.outcome_of(rule).map(|o| o.result.is_ok());
+        assert_eq!(passes(flawed(flaw), first), Some(false), "silent");
+        assert_eq!(passes(flawed(flaw).declares(other), other), Some(true));
+        let wrong = flawed(Flaw::None).declares(other);
+        assert_eq!(passes(wrong, other), Some(false), "declares {other}");
+    }
+}
+
 const HTTP_2: &str = "the_crumbs_of_an_http_2_request_are_all_read";
 
 fn flawed(flaw: Flaw) -> Suite {

@@ -39,6 +39,7 @@ pub(crate) enum Flaw {
     InterimResponseVaries,
     TrailerReadAsHeader,
     Http2Unknown,
+    LineWithoutUtf8Dropped,
 }
 
 impl Flaw {
@@ -65,6 +66,7 @@ pub(super) fn misread(header: &[u8], flaw: Flaw) -> Cow<'_, [u8]> {
         Flaw::OnlyTheDefaultCookieRead if !header.windows(10).any(|text| text == b"__Host-id=") => {
             Cow::Borrowed(b"")
         }
+        Flaw::LineWithoutUtf8Dropped if std::str::from_utf8(header).is_err() => Cow::Borrowed(b""),
         _ => Cow::Borrowed(header),
     }
 }

@@ -5,5 +5,6 @@ use std::process::ExitCode;
 use anysession_testkit::{adapter_suite, run};
 
 fn main() -> ExitCode {
-    run([adapter_suite("actix", probe_actix::serve)])
+    let suite = adapter_suite("actix", probe_actix::serve);
+    run([probe_actix::declare(suite)])
 }

@@ -5,5 +5,6 @@ use std::process::ExitCode;
 use anysession_testkit::{adapter_suite, run};
 
 fn main() -> ExitCode {
-    run([adapter_suite("poem", probe_poem::serve)])
+    let suite = adapter_suite("poem", probe_poem::serve);
+    run([probe_poem::declare(suite)])
 }

@@ -22,6 +22,7 @@ mod disconnects;
 mod endings;
 mod failures;
 mod flashes;
+mod handlers;
 mod headers;
 mod hostile;
 mod http2;
@@ -59,6 +60,9 @@ use site::{Serve, World};
 ///
 /// | instead of | |
 /// | --- | --- |
+/// | `a_panic_closes_the_connection` | `a_panic_is_answered_with_500` |
+/// | `a_handler_is_dropped_when_its_client_leaves` | `a_handler_goes_on_when_its_client_leaves` |
+/// | `a_handler_is_dropped_when_its_client_leaves_over_http_2` | `a_handler_goes_on_when_its_client_leaves_over_http_2` |
 /// | `a_byte_that_is_no_utf8_in_anothers_cookie_does_no_harm` | `a_cookie_line_with_a_byte_that_is_no_utf8_is_dropped` |
 ///
 /// With an adapter for axum, `tests/suite.rs` (and `[[test]] name = "suite"`, `harness = false` in its `Cargo.toml`) is
@@ -273,6 +277,13 @@ const TRIALS: &[(&str, AdapterTrial, Other)] = trials! {
         a_verb_that_never_answers_hurts_only_its_own_request,
         a_random_source_that_fails_is_503_and_stores_nothing,
         an_id_that_is_taken_is_not_given_out;
+    handlers:
+        a_panic_closes_the_connection
+            or a_panic_is_answered_with_500,
+        a_handler_is_dropped_when_its_client_leaves
+            or a_handler_goes_on_when_its_client_leaves,
+        a_handler_is_dropped_when_its_client_leaves_over_http_2
+            or a_handler_goes_on_when_its_client_leaves_over_http_2;
     disconnects:
         a_client_that_goes_before_the_commit_changes_nothing_or_all,
         a_client_that_goes_over_http_2_before_the_commit_changes_nothing_or_all,

@@ -12,7 +12,7 @@ use actix_web::{App, Error, HttpRequest, HttpResponse, HttpServer, Route, guard,
 use actix_ws::Message;
 use anysession_actix::anysession::Sessions;
 use anysession_actix::{Session, SessionMiddleware};
-use anysession_testkit::probe;
+use anysession_testkit::{Suite, probe};
 use futures_util::stream::unfold;
 
 /// The probe with these sessions.
@@ -56,6 +56,13 @@ pub fn serve(sessions: Sessions, address: SocketAddr) {
     if let Err(error) = served {
         panic!("the probe cannot be served on {address}: {error}");
     }
+}
+
+/// The suite for the ways that actix-web goes.
+pub fn declare(suite: Suite) -> Suite {
+    suite
+        .declares("a_handler_goes_on_when_its_client_leaves")
+        .declares("a_handler_goes_on_when_its_client_leaves_over_http_2")
 }
 
 /// In actix-web a route for GET is none for HEAD.

@@ -19,9 +19,6 @@ fn main() -> ExitCode {
         let store: Arc<dyn Store> = Arc::new(store.expect("a directory to keep sessions in"));
         async { store }
     };
-    run([adapter_suite_on(
-        "actix_on_filesystem",
-        open,
-        probe_actix::serve,
-    )])
+    let suite = adapter_suite_on("actix_on_filesystem", open, probe_actix::serve);
+    run([probe_actix::declare(suite)])
 }

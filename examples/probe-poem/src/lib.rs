@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anysession_poem::anysession::Sessions;
 use anysession_poem::{Session, SessionMiddleware};
-use anysession_testkit::probe;
+use anysession_testkit::{Suite, probe};
 use futures_util::stream::unfold;
 use futures_util::{SinkExt, StreamExt};
 use poem::http::{HeaderName, HeaderValue, StatusCode, Uri};
@@ -43,6 +43,11 @@ pub fn serve(sessions: Sessions, address: SocketAddr) {
     if let Err(error) = runtime.and_then(|runtime| runtime.block_on(serving)) {
         panic!("the probe cannot be served on {address}: {error}");
     }
+}
+
+/// The suite for the ways that Poem goes.
+pub fn declare(suite: Suite) -> Suite {
+    suite.declares("a_handler_goes_on_when_its_client_leaves")
 }
 
 #[handler]

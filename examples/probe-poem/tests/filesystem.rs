@@ -19,9 +19,6 @@ fn main() -> ExitCode {
         let store: Arc<dyn Store> = Arc::new(store.expect("a directory to keep sessions in"));
         async { store }
     };
-    run([adapter_suite_on(
-        "poem_on_filesystem",
-        open,
-        probe_poem::serve,
-    )])
+    let suite = adapter_suite_on("poem_on_filesystem", open, probe_poem::serve);
+    run([probe_poem::declare(suite)])
 }

@@ -62,9 +62,14 @@ pub fn serve(sessions: Sessions, address: SocketAddr) {
     }
 }
 
-/// The suite for the ways that Rocket goes. It hands on no header line that is not UTF-8.
+/// The suite for the ways that Rocket goes. It runs each handler in a task of its own, and hands on no header line that is
+/// not UTF-8.
 pub fn declare(suite: Suite) -> Suite {
-    suite.declares("a_cookie_line_with_a_byte_that_is_no_utf8_is_dropped")
+    suite
+        .declares("a_panic_is_answered_with_500")
+        .declares("a_handler_goes_on_when_its_client_leaves")
+        .declares("a_handler_goes_on_when_its_client_leaves_over_http_2")
+        .declares("a_cookie_line_with_a_byte_that_is_no_utf8_is_dropped")
 }
 
 #[get("/none")]

@@ -1,5 +1,7 @@
 //! How a client goes away in the middle of a request.
 
+use std::time::Duration;
+
 use super::browser::Browser;
 use super::ensure_eq;
 use super::http::{COOKIE, Connection};
@@ -18,6 +20,9 @@ pub(super) enum Departure {
 }
 
 pub(super) const OVER_HTTP_2: [Departure; 2] = [Departure::Stream, Departure::Http2];
+
+/// For a server to hear of a client that has gone, on a machine that is busy.
+pub(super) const LONG_ENOUGH: Duration = Duration::from_secs(1);
 
 /// A client that will go away.
 pub(super) enum Leaving {

@@ -6,7 +6,7 @@ use anysession::{Clock as _, StoreKey};
 use tokio::time::timeout;
 
 use super::browser::{Browser, reached};
-use super::departure::{Departure, Leaving, OVER_HTTP_2};
+use super::departure::{Departure, LONG_ENOUGH, Leaving, OVER_HTTP_2};
 use super::http::PATIENCE;
 use super::site::{Site, World, key_of};
 use super::{Failure, ensure_eq};
@@ -179,9 +179,6 @@ async fn goes_during_a_log_out(world: &World, departure: Departure) -> Result<()
     is_deleted(&site, &key, "a log-out whose client has gone").await?;
     left.serves_others().await
 }
-
-/// For a server to hear of a client that has gone, on a machine that is busy.
-const LONG_ENOUGH: Duration = Duration::from_secs(1);
 
 /// Waits until a log-out that nobody waits for is carried out.
 pub(super) async fn is_deleted(site: &Site, key: &StoreKey, deed: &str) -> Result<(), Failure> {

@@ -331,31 +331,67 @@ fn every_flaw_of_a_store_is_found_by_the_trial_of_its_rule() {
 
 #[test]
 fn an_adapter_without_http_2_says_so_or_fails() {
-    let silent = flawed(Flaw::Http2Unknown);
-    let failed = silent.outcome_of(HTTP_2).map(|outcome| outcome.result);
+    let unaware = flawed(Flaw::Http2Unknown);
+    let failed = unaware.outcome_of(HTTP_2).map(|outcome| outcome.result);
     assert!(matches!(failed, Some(Err(_))), "{failed:?}");
-    let honest = silent.except(HTTP_2, "it is HTTP/1.1 by hand");
+    let honest = unaware.except(HTTP_2, "it is HTTP/1.1 by hand");
     assert!(honest.outcome_of(HTTP_2).is_none());
 }
 
 #[test]
 fn an_adapter_that_goes_the_other_way_says_so_or_fails() {
-    for (flaw, first, other) in [(
-        Flaw::LineWithoutUtf8Dropped,
-        "a_byte_that_is_no_utf8_in_anothers_cookie_does_no_harm",
-        "a_cookie_line_with_a_byte_that_is_no_utf8_is_dropped",
-    )] {
-        let passes = |suite: Suite, rule| suite.outcome_of(rule).map(|o| o.result.is_ok());
-        assert_eq!(passes(flawed(flaw), first), Some(false), "silent");
-        assert_eq!(passes(flawed(flaw).declares(other), other), Some(true));
-        let wrong = flawed(Flaw::None).declares(other);
-        assert_eq!(passes(wrong, other), Some(false), "declares {other}");
-    }
+    let passes = |suite: Suite, rule| suite.outcome_of(rule).map(|outcome| outcome.result.is_ok());
+    let try_both = |goes_first, goes_other, first, other| {
+        let silent_is = |flaw| passes(silent(flaw), first);
+        assert_eq!(silent_is(goes_first), Some(true), "{goes_first:?}: {first}");
+        let failed = silent_is(goes_other);
+        assert_eq!(failed, Some(false), "{goes_other:?}: {first}");
+        let declared_is = |flaw| passes(silent(flaw).declares(other), other);
+        let passed = declared_is(goes_other);
+        assert_eq!(passed, Some(true), "{goes_other:?}: {other}");
+        let failed = declared_is(goes_first);
+        assert_eq!(failed, Some(false), "{goes_first:?}: {other}");
+    };
+    std::thread::scope(|scope| {
+        for (goes_first, goes_other, first, other) in [
+            (
+                Flaw::None,
+                Flaw::LineWithoutUtf8Dropped,
+                "a_byte_that_is_no_utf8_in_anothers_cookie_does_no_harm",
+                "a_cookie_line_with_a_byte_that_is_no_utf8_is_dropped",
+            ),
+            (
+                Flaw::None,
+                Flaw::HandlerGoesOn,
+                "a_handler_is_dropped_when_its_client_leaves",
+                "a_handler_goes_on_when_its_client_leaves",
+            ),
+            (
+                Flaw::None,
+                Flaw::HandlerGoesOn,
+                "a_handler_is_dropped_when_its_client_leaves_over_http_2",
+                "a_handler_goes_on_when_its_client_leaves_over_http_2",
+            ),
+            (
+                Flaw::ConnectionClosedOnPanic,
+                Flaw::None,
+                "a_panic_closes_the_connection",
+                "a_panic_is_answered_with_500",
+            ),
+        ] {
+            scope.spawn(move || try_both(goes_first, goes_other, first, other));
+        }
+    });
 }
 
 const HTTP_2: &str = "the_crumbs_of_an_http_2_request_are_all_read";
 
 fn flawed(flaw: Flaw) -> Suite {
+    silent(flaw).declares("a_panic_is_answered_with_500")
+}
+
+/// As [`flawed`], but it does not say which ways it goes.
+fn silent(flaw: Flaw) -> Suite {
     adapter_suite(format!("{flaw:?}"), move |sessions, address| {
         reference::serve(&sessions, address, flaw);
     })

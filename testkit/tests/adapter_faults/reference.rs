@@ -68,8 +68,11 @@ async fn connection(mut stream: TcpStream, sessions: Sessions, flaw: Flaw) -> st
     }
     let begun = tokio::select! {
         begun = respond(&sessions, method, &cookies, &target, flaw) => begun,
-        () = left(&stream) => return Ok(()),
+        () = left(&stream), if flaw != Flaw::HandlerGoesOn => return Ok(()),
     };
+    if begun.panicked && flaw == Flaw::ConnectionClosedOnPanic {
+        return Ok(());
+    }
     let Some(live) = begun.live else {
         let bytes = begun.response.bytes(method == "HEAD");
         return stream.write_all(&bytes).await;

@@ -40,6 +40,8 @@ pub(crate) enum Flaw {
     TrailerReadAsHeader,
     Http2Unknown,
     LineWithoutUtf8Dropped,
+    HandlerGoesOn,
+    ConnectionClosedOnPanic,
 }
 
 impl Flaw {

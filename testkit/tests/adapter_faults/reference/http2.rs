@@ -47,7 +47,7 @@ async fn answer(
     let method = request.method().as_str();
     let response = tokio::select! {
         begun = respond(sessions, method, &cookies, target, flaw) => begun.response,
-        _reset = poll_fn(|context| reply.poll_reset(context)) => return Ok(()),
+        _reset = poll_fn(|context| reply.poll_reset(context)), if flaw != Flaw::HandlerGoesOn => return Ok(()),
     };
     let mut head = http::Response::builder().status(response.status);
     for (name, value) in response.headers {

@@ -41,6 +41,7 @@
 //! | --- | --- |
 //! | `delay=MS` | sleeps between loading and acting |
 //! | `gate=NAME` | waits at a gate of the suite between loading and acting |
+//! | `after=NAME` | waits at a gate of the suite after acting |
 //! | `status=CODE` | answers this status after acting; from 500 on the body is empty |
 //! | `panic` | panics after acting |
 //! | `headers` | adds the application's own header lines: two `Set-Cookie`, `Vary`, `Cache-Control` |
@@ -127,6 +128,10 @@ pub async fn answer(session: &Session, path: &str, query: &str) -> Answer {
     let query = Query(query);
     let acted = match query.wait().await {
         Ok(()) => routes::act(session, path, &query).await,
+        Err(refusal) => Err(refusal),
+    };
+    let acted = match query.pass("after").await {
+        Ok(()) => acted,
         Err(refusal) => Err(refusal),
     };
     let (mut status, mut body) = acted.unwrap_or_else(Refusal::into_parts);

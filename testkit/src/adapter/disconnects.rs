@@ -73,12 +73,14 @@ pub(super) async fn a_client_that_goes_over_http_2_before_the_commit_changes_not
 
 async fn goes_before_the_commit(world: &World, departure: Departure) -> Result<(), Failure> {
     for deed in DEEDS {
-        let (site, browser) = deed.begin(world).await?;
-        let (name, gate) = probe::hold();
-        let page = format!("{}?gate={name}", deed.page);
-        let step = format!("{} and {departure:?}", deed.page);
-        break_off(&browser, departure, &page, gate, &step).await?;
-        deed.is_done_or_not(&site, &browser, false, &step).await?;
+        for place in ["gate", "after"] {
+            let (site, browser) = deed.begin(world).await?;
+            let (name, gate) = probe::hold();
+            let page = format!("{}?{place}={name}", deed.page);
+            let step = format!("{} and {departure:?} at its {place}", deed.page);
+            break_off(&browser, departure, &page, gate, &step).await?;
+            deed.is_done_or_not(&site, &browser, false, &step).await?;
+        }
     }
     Ok(())
 }
@@ -165,6 +167,13 @@ pub(super) async fn a_log_out_is_carried_out_when_its_client_over_http_2_has_gon
 async fn goes_during_a_log_out(world: &World, departure: Departure) -> Result<(), Failure> {
     let site = world.site().await?;
     let browser = site.visitor(&["/set/k/v"]).await?;
+    let (name, gate) = probe::hold();
+    let page = format!("/logout?after={name}");
+    break_off(&browser, departure, &page, gate, &page).await?;
+    let deed = format!("a log-out whose client has left the handler: {departure:?}");
+    is_deleted(&site, &key_of(browser.own_id()?), &deed).await?;
+
+    let browser = site.visitor(&["/set/k/v"]).await?;
     let gate = site.store.pause_before(Verb::Delete);
     let client = Leaving::begin(&browser, departure, "/logout").await?;
     let mut stopped = reached(gate, "/logout").await?;
@@ -175,8 +184,8 @@ async fn goes_during_a_log_out(world: &World, departure: Departure) -> Result<()
         "a log-out was given up with its client: {departure:?}"
     );
     stopped.release();
-    let key = key_of(browser.own_id()?);
-    is_deleted(&site, &key, "a log-out whose client has gone").await?;
+    let deed = format!("a log-out whose client has left: {departure:?}");
+    is_deleted(&site, &key_of(browser.own_id()?), &deed).await?;
     left.serves_others().await
 }
 

@@ -182,6 +182,16 @@ fn every_flaw_of_an_adapter_is_found_by_the_trial_of_its_rule() {
             flawed,
         ),
         (
+            F::NothingSpawned,
+            &["a_log_out_is_carried_out_when_its_client_has_gone"],
+            flawed,
+        ),
+        (
+            F::NothingSpawned,
+            &["a_log_out_is_carried_out_when_its_client_over_http_2_has_gone"],
+            flawed,
+        ),
+        (
             F::SessionEndsWithItsClient,
             &[
                 "a_client_that_goes_before_the_commit_changes_nothing_or_all",

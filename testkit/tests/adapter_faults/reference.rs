@@ -155,7 +155,10 @@ async fn respond(
             return ok().into();
         }
     }
-    let guard = sessions.guard(spawn);
+    let guard = sessions.guard(match flaw {
+        Flaw::NothingSpawned => drop,
+        _ => spawn,
+    });
     let slot = guard.slot();
     let claim = slot.open(cookies.iter().map(AsRef::as_ref));
     let session = match slot.load(claim).await {

@@ -32,6 +32,7 @@ pub(crate) enum Flaw {
     PanicEndsTheSession,
     LogOutGivenUpWithItsClient,
     SessionEndsWithItsClient,
+    NothingSpawned,
     StreamBuffered,
     StreamCommittedAtItsEnd,
     CommittedAfterTheHeaders,

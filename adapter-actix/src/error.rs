@@ -2,7 +2,7 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
-use anysession::{Error, with_causes};
+use anysession::Error;
 
 /// There is no session to be had, or it could not do what was asked.
 ///
@@ -24,6 +24,13 @@ pub enum SessionError {
     Session(#[from] Error),
 }
 
+impl SessionError {
+    pub(crate) fn middleware_missing() -> Self {
+        tracing::error!("{}", SessionError::MiddlewareMissing);
+        SessionError::MiddlewareMissing
+    }
+}
+
 impl ResponseError for SessionError {
     fn status_code(&self) -> StatusCode {
         match self {
@@ -33,19 +40,12 @@ impl ResponseError for SessionError {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let status = self.status_code();
-        let mut response = HttpResponse::build(status);
+        let mut response = HttpResponse::build(self.status_code());
         match self {
-            SessionError::MiddlewareMissing => {
-                tracing::error!("{self}");
-                response.body(self.to_string())
-            }
+            SessionError::MiddlewareMissing => response.body(self.to_string()),
             SessionError::Load(_) => response.finish(),
             SessionError::Session(error) => {
-                // What the client can mend is the application's to tell.
-                if status.is_server_error() {
-                    tracing::error!(error = %with_causes(error), "a session could not be used");
-                }
+                error.tell();
                 response.finish()
             }
         }

@@ -80,7 +80,7 @@ pub trait SessionExt {
             (slot.clone(), slot.open(cookies.map(HeaderValue::as_bytes)))
         });
         Box::pin(async move {
-            let (slot, claim) = claimed.ok_or(SessionError::MiddlewareMissing)?;
+            let (slot, claim) = claimed.ok_or_else(SessionError::middleware_missing)?;
             slot.load(claim)
                 .await
                 .map(Session)

@@ -25,12 +25,13 @@
 //!
 //! The middleware goes around an `App`, a scope or a single resource. `wrap` it last, so that it is outside of every
 //! middleware that wants the session itself; those, and guards, reach it through [`SessionExt`]. A middleware around it may
-//! still put another response in the place of this one, and then the cookie is gone. To such a middleware an `Err` is an
-//! [`InternalError`](actix_web::error::InternalError) with its response, which has the cookie, around what it was.
+//! still put another response in the place of this one, and then the cookie is gone. To such a middleware an `Err` of
+//! one further in is an error that has its response, with the cookie; what it was before cannot be had from it.
 //!
 //! Other sessions around the `App` than around a scope of it are two middlewares that know nothing of each other. Whatever
 //! stands between them takes its session before it calls what is inside.
 
+mod answered;
 mod error;
 mod extract;
 mod middleware;

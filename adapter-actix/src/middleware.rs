@@ -5,11 +5,12 @@ use std::future::{Ready, ready};
 
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
-use actix_web::error::InternalError;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::{Error, HttpMessage, HttpResponse};
 use anysession::{Attended, CloseError, Outcome, Respond, ResponseHeaders, Sessions, Unattended};
+use futures_util::future::{MapErr, TryFutureExt};
 
+use crate::answered::Answered;
 use crate::error::status;
 
 /// Gives every request its place for a session, and stores the session when the response is known.
@@ -56,30 +57,25 @@ where
 {
     type Response = ServiceResponse<EitherBody<B>>;
     type Error = Error;
-    type Future = Attended<S::Future, SessionMiddleware>;
+    type Future = Attended<MapErr<S::Future, fn(Error) -> Error>, SessionMiddleware>;
 
     forward_ready!(inner);
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
         let guard = (self.sessions).guard_inside(request.extensions().get(), spawn);
         request.extensions_mut().insert(guard.slot());
-        guard.attend(self.inner.call(request))
+        // An error of a middleware further in; a handler's is a response by now.
+        guard.attend(self.inner.call(request).map_err(Answered::by))
     }
 }
 
 impl<B> Respond<Result<ServiceResponse<B>, Error>> for SessionMiddleware {
     type Output = Result<ServiceResponse<EitherBody<B>>, Error>;
 
-    fn outcome(result: &mut Result<ServiceResponse<B>, Error>) -> Outcome {
+    fn outcome(result: &Result<ServiceResponse<B>, Error>) -> Outcome {
         let status = match result {
             Ok(response) => response.status(),
-            // Of a middleware further in; a handler's is a response by now. It may give its response away only once.
-            Err(error) => {
-                let response = error.error_response();
-                let status = response.status();
-                answer_by(error, response);
-                status
-            }
+            Err(answered) => answered.as_response_error().status_code(),
         };
         Outcome::from_status(status.as_u16())
     }
@@ -104,25 +100,18 @@ impl<B> Respond<Result<ServiceResponse<B>, Error>> for SessionMiddleware {
                 append(response.headers_mut(), headers);
                 Ok(response)
             }
-            Err(mut error) => {
-                let mut response = match failed {
-                    None => error.error_response(),
-                    Some(status) => HttpResponse::new(status),
-                };
-                append(response.headers_mut(), headers);
-                answer_by(&mut error, response);
+            Err(error) => {
+                if let Some(answered) = error.as_error::<Answered>() {
+                    let mut response = answered.response();
+                    if let Some(status) = failed {
+                        *response = HttpResponse::new(status);
+                    }
+                    append(response.headers_mut(), headers);
+                }
                 Err(error)
             }
         }
     }
-}
-
-/// Makes this the response of the error, however it becomes one: what is added by a response mapper is lost where a
-/// middleware outside of this one makes the response itself.
-fn answer_by(error: &mut Error, response: HttpResponse) {
-    let nothing = InternalError::new("", response.status()).into();
-    let cause = std::mem::replace(error, nothing);
-    *error = InternalError::from_response(cause, response).into();
 }
 
 fn append(headers: &mut HeaderMap, of_session: ResponseHeaders) {

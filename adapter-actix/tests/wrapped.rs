@@ -248,6 +248,12 @@ async fn a_middleware_outside_that_makes_a_response_of_an_err_keeps_the_cookie()
         let http = request.request().path().to_owned();
         match next.call(request).await {
             Ok(response) => Ok(response.map_into_boxed_body()),
+            Err(error) if http == "/looked-at" => {
+                // As one does who counts statuses.
+                let status = error.error_response().status();
+                assert_eq!(error.as_response_error().status_code(), status);
+                Err(error)
+            }
             Err(error) if by_request => {
                 let request = TestRequest::with_uri(&http).to_http_request();
                 Ok(ServiceResponse::from_err(error, request))
@@ -282,7 +288,7 @@ async fn a_middleware_outside_that_makes_a_response_of_an_err_keeps_the_cookie()
             .wrap(from_fn(answer)),
     )
     .await;
-    for page in ["/by-request", "/by-error"] {
+    for page in ["/by-request", "/by-error", "/looked-at"] {
         let refused = get(&app, page, "").await;
         assert_eq!((refused.status, refused.body.as_str()), (400, "refused"));
         assert_eq!(

@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use anysession::{Error, Slot, with_causes};
+use anysession::{Error, Slot};
 use axum_core::extract::FromRequestParts;
 use axum_core::response::{IntoResponse, Response};
 use http::request::Parts;
@@ -23,7 +23,7 @@ impl Session {
     ///
     /// When the layer is missing or the store cannot be asked.
     pub async fn of(headers: &HeaderMap, extensions: &Extensions) -> Result<Self, SessionError> {
-        let slot: &Slot = extensions.get().ok_or(SessionError::LayerMissing)?;
+        let slot: &Slot = extensions.get().ok_or_else(SessionError::layer_missing)?;
         let cookies = headers.get_all(header::COOKIE);
         let claim = slot.open(cookies.iter().map(HeaderValue::as_bytes));
         slot.load(claim)
@@ -70,6 +70,11 @@ pub enum SessionError {
 }
 
 impl SessionError {
+    fn layer_missing() -> Self {
+        tracing::error!("{}", SessionError::LayerMissing);
+        SessionError::LayerMissing
+    }
+
     /// How the request is answered.
     pub fn status(&self) -> StatusCode {
         match self {
@@ -83,16 +88,10 @@ impl IntoResponse for SessionError {
     fn into_response(self) -> Response {
         let status = self.status();
         match self {
-            SessionError::LayerMissing => {
-                tracing::error!("{self}");
-                (status, self.to_string()).into_response()
-            }
+            SessionError::LayerMissing => (status, self.to_string()).into_response(),
             SessionError::Load(_) => status.into_response(),
             SessionError::Session(error) => {
-                // What the client can mend is the application's to tell.
-                if status.is_server_error() {
-                    tracing::error!(error = %with_causes(&error), "a session could not be used");
-                }
+                error.tell();
                 status.into_response()
             }
         }

@@ -61,7 +61,7 @@ where
 impl<R: Default, E> Respond<Result<Response<R>, E>> for SessionLayer {
     type Output = Result<Response<R>, E>;
 
-    fn outcome(result: &mut Result<Response<R>, E>) -> Outcome {
+    fn outcome(result: &Result<Response<R>, E>) -> Outcome {
         match result {
             Ok(response) => Outcome::from_status(response.status().as_u16()),
             Err(_) => Outcome::Failed,

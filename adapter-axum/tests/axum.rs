@@ -7,6 +7,7 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -180,8 +181,11 @@ async fn a_service_without_a_response_has_failed() {
 /// A layer further in has ended the handler between two changes, and answers by itself.
 #[tokio::test]
 async fn what_a_handler_did_that_was_timed_out_is_dropped() {
+    static INSERTED: AtomicBool = AtomicBool::new(false);
+
     async fn half(session: Session) {
         session.insert("half", true).unwrap();
+        INSERTED.store(true, Ordering::Relaxed);
         std::future::pending::<()>().await;
     }
     async fn in_time(request: Request, next: Next) -> Result<Response, StatusCode> {
@@ -189,7 +193,7 @@ async fn what_a_handler_did_that_was_timed_out_is_dropped() {
         let polled_once = std::future::poll_fn(|context| {
             std::task::Poll::Ready(running.as_mut().poll(context).is_ready())
         });
-        assert!(!polled_once.await);
+        assert!(!polled_once.await && INSERTED.load(Ordering::Relaxed));
         Err(StatusCode::REQUEST_TIMEOUT)
     }
 

@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use anysession::{Error, Slot, with_causes};
+use anysession::{Error, Slot};
 use poem::error::ResponseError;
 use poem::http::{HeaderValue, StatusCode, header};
 use poem::{FromRequest, IntoResponse, Request, RequestBody, Response};
@@ -27,7 +27,7 @@ impl Deref for Session {
 
 impl<'a> FromRequest<'a> for Session {
     async fn from_request(request: &'a Request, _: &mut RequestBody) -> poem::Result<Self> {
-        let slot: &Slot = request.data().ok_or(SessionError::MiddlewareMissing)?;
+        let slot: &Slot = (request.data()).ok_or_else(SessionError::middleware_missing)?;
         let cookies = request.headers().get_all(header::COOKIE);
         let claim = slot.open(cookies.iter().map(HeaderValue::as_bytes));
         let session = slot.load(claim).await.map_err(SessionError::Load)?;
@@ -55,6 +55,13 @@ pub enum SessionError {
     Session(#[from] Error),
 }
 
+impl SessionError {
+    fn middleware_missing() -> Self {
+        tracing::error!("{}", SessionError::MiddlewareMissing);
+        SessionError::MiddlewareMissing
+    }
+}
+
 impl ResponseError for SessionError {
     fn status(&self) -> StatusCode {
         match self {
@@ -66,16 +73,10 @@ impl ResponseError for SessionError {
     fn as_response(&self) -> Response {
         let status = self.status();
         match self {
-            SessionError::MiddlewareMissing => {
-                tracing::error!("{self}");
-                self.to_string().with_status(status).into_response()
-            }
+            SessionError::MiddlewareMissing => self.to_string().with_status(status).into_response(),
             SessionError::Load(_) => status.into_response(),
             SessionError::Session(error) => {
-                // What the client can mend is the application's to tell.
-                if status.is_server_error() {
-                    tracing::error!(error = %with_causes(error), "a session could not be used");
-                }
+                error.tell();
                 status.into_response()
             }
         }

@@ -55,7 +55,7 @@ impl<E: Endpoint> Endpoint for SessionEndpoint<E> {
 impl Respond<Response> for SessionMiddleware {
     type Output = Result<Response>;
 
-    fn outcome(response: &mut Response) -> Outcome {
+    fn outcome(response: &Response) -> Outcome {
         Outcome::from_status(response.status().as_u16())
     }
 

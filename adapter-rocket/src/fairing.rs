@@ -1,15 +1,17 @@
 //! The fairing: sessions at launch, header lines on the response.
 
 use std::error::Error;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use anysession::{ConfigBuilder, Drivers, Outcome, Sessions, with_causes};
+use anysession::{Cleanup, ConfigBuilder, Drivers, Outcome, Sessions, with_causes};
 use rocket::fairing::{self, Fairing, Info, Kind};
 use rocket::http::Status;
+use rocket::response::Body;
 use rocket::{Build, Catcher, Orbit, Request, Response, Rocket, catcher};
 
 use crate::settings;
-use crate::visit::{self, LoadFailed};
+use crate::visit;
 
 /// Opens the sessions at launch, stores each request's session when its response is known, and deletes expired sessions
 /// while the application runs.
@@ -19,6 +21,7 @@ use crate::visit::{self, LoadFailed};
 pub struct SessionFairing {
     source: Source,
     period: Option<Duration>,
+    cleanup: Mutex<Option<Cleanup>>,
 }
 
 #[derive(Debug)]
@@ -50,6 +53,7 @@ impl SessionFairing {
         SessionFairing {
             source,
             period: Some(HOUR),
+            cleanup: Mutex::new(None),
         }
     }
 
@@ -73,6 +77,11 @@ impl SessionFairing {
             }
         }
     }
+
+    fn set_cleanup(&self, cleanup: Option<Cleanup>) -> Option<Cleanup> {
+        let mut running = self.cleanup.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut running, cleanup)
+    }
 }
 
 #[rocket::async_trait]
@@ -80,7 +89,7 @@ impl Fairing for SessionFairing {
     fn info(&self) -> Info {
         Info {
             name: "Sessions",
-            kind: Kind::Ignite | Kind::Liftoff | Kind::Singleton,
+            kind: Kind::Ignite | Kind::Liftoff | Kind::Shutdown | Kind::Singleton,
         }
     }
 
@@ -112,10 +121,15 @@ impl Fairing for SessionFairing {
 
     async fn on_liftoff(&self, rocket: &Rocket<Orbit>) {
         if let (Some(period), Some(Attached(sessions))) = (self.period, rocket.state()) {
-            let (sessions, shutdown) = (sessions.clone(), rocket.shutdown());
-            tokio::spawn(async move {
-                (sessions.keep_deleting_expired(period, tokio::time::sleep, shutdown)).await;
-            });
+            let (cleanup, task) = sessions.cleanup(period, tokio::time::sleep);
+            tokio::spawn(task);
+            self.set_cleanup(Some(cleanup));
+        }
+    }
+
+    async fn on_shutdown(&self, _: &Rocket<Orbit>) {
+        if let Some(cleanup) = self.set_cleanup(None) {
+            cleanup.stop().await;
         }
     }
 }
@@ -134,12 +148,12 @@ impl Fairing for Closing {
     }
 
     async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
-        let Some(guard) = visit::finish(request) else {
+        let Some(guard) = visit::of(request).finish() else {
             return;
         };
         let outcome = Outcome::from_status(response.status().code);
         let headers = guard.close(outcome).await.unwrap_or_else(|error| {
-            *response = Response::new();
+            empty(response);
             response.set_status(Status::new(error.status()));
             error.into_headers()
         });
@@ -153,6 +167,26 @@ impl Fairing for Closing {
     }
 }
 
+/// Takes away what the handler had to say. What other fairings have set stays: none of them sees the response again.
+fn empty(response: &mut Response<'_>) {
+    *response.body_mut() = Body::default();
+    let names = response.headers().iter();
+    let names: Vec<_> = names.map(|header| header.name().to_string()).collect();
+    for name in names.iter().filter(|name| is_of_the_answer(name)) {
+        response.remove_header(name);
+    }
+}
+
+/// Whether a header line tells of the body, how long to keep it, or where to go.
+fn is_of_the_answer(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    match &*name {
+        "content-security-policy" => false,
+        "cache-control" | "etag" | "expires" | "last-modified" | "location" | "set-cookie" => true,
+        name => name.starts_with("content-"),
+    }
+}
+
 /// Answers with an empty body where a session could not be loaded, and like Rocket otherwise.
 #[derive(Clone)]
 struct Unavailable;
@@ -160,7 +194,7 @@ struct Unavailable;
 #[rocket::async_trait]
 impl catcher::Handler for Unavailable {
     async fn handle<'r>(&self, status: Status, request: &'r Request<'_>) -> catcher::Result<'r> {
-        if request.local_cache(|| LoadFailed(false)).0 {
+        if visit::of(request).load_failed {
             return Ok(Response::build().status(status).finalize());
         }
         Catcher::default().handler.handle(status, request).await

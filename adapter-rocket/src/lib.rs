@@ -22,11 +22,11 @@
 //! that is sent: a catcher that turns a panic into a redirect says that all went well.
 //!
 //! An application that takes a [`Session`] and does not attach a [`SessionFairing`] does not launch. Fairings may use the
-//! session both when they see the request and when they see the response, wherever they are attached; only a fairing
-//! that another one attaches while Rocket ignites sees the response too late.
+//! session both when they see the request and when they see the response, wherever they are attached. Too late comes only
+//! one that is attached while Rocket ignites, by a fairing that was attached after this one.
 //!
-//! Of a request that Rocket cannot read at all, such as one of a method that it does not know, no fairing hears: a catcher
-//! that changes the session there changes nothing.
+//! Of a request that Rocket cannot read at all, such as one of a method that it does not know, no fairing hears: what a
+//! catcher changes in the session there is dropped, and a log-out sets no cookie.
 //!
 //! # Configuration
 //!
@@ -45,7 +45,8 @@
 //!
 //! # When the store cannot be asked
 //!
-//! The answer is 503 with an empty body, and nothing is changed. If that happens while the session is loaded, a catcher
+//! The answer is 503 with an empty body, and nothing is changed. If the session could not be stored, header lines that do not
+//! tell of the body stay, since other fairings have seen the response by then. If that happens while the session is loaded, a catcher
 //! that the application registers for 503, or its default one, gives another body.
 
 mod fairing;

@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use anysession::{Error, with_causes};
+use anysession::Error;
 use rocket::http::Status;
 use rocket::outcome::Outcome;
 use rocket::request::{self, FromRequest, Request};
@@ -10,7 +10,7 @@ use rocket::response::{self, Responder};
 use rocket::{Ignite, Rocket, Sentinel};
 
 use crate::fairing::Attached;
-use crate::visit::{self, LoadFailed};
+use crate::visit;
 
 /// The session of this request: take it as an argument of a handler. Fairings, catchers and other request guards ask
 /// for it with `request.guard::<Session>().await`.
@@ -45,7 +45,7 @@ async fn load(request: &Request<'_>) -> Result<anysession::Session, SessionError
         tracing::error!("{}", SessionError::FairingMissing);
         return Err(SessionError::FairingMissing);
     };
-    let slot = visit::slot(request, sessions);
+    let slot = visit::of(request).slot(sessions);
     // Not from Rocket's cookie jar, which decodes what it reads.
     let mut lines = request.headers().get("cookie").peekable();
     let claim = if lines.peek().is_some() {
@@ -58,7 +58,7 @@ async fn load(request: &Request<'_>) -> Result<anysession::Session, SessionError
         slot.open(jar.iter().map(String::as_bytes))
     };
     slot.load(claim).await.map_err(|error| {
-        request.local_cache(|| LoadFailed(true));
+        visit::of(request).load_failed = true;
         SessionError::Load(error)
     })
 }
@@ -106,14 +106,9 @@ impl SessionError {
 
 impl<'r> Responder<'r, 'static> for SessionError {
     fn respond_to(self, _: &'r Request<'_>) -> response::Result<'static> {
-        let status = self.status();
-        match self {
-            // What the client can mend is the application's to tell.
-            SessionError::Session(error) if status.code >= 500 => {
-                tracing::error!(error = %with_causes(&error), "a session could not be used");
-            }
-            _ => {}
+        if let SessionError::Session(error) = &self {
+            error.tell();
         }
-        Err(status)
+        Err(self.status())
     }
 }

@@ -19,10 +19,7 @@ pub trait Respond<R> {
 
     /// How the request went, as its response tells; one that has an error and no response has
     /// [failed](Outcome::Failed).
-    ///
-    /// Where an error becomes a response only once, this is where it does: the response may be kept for
-    /// [`finish`](Self::finish).
-    fn outcome(response: &mut R) -> Outcome;
+    fn outcome(response: &R) -> Outcome;
 
     /// Puts the header lines of the closed request on its response, or another response in its place if what was wished
     /// could not be stored.
@@ -69,7 +66,7 @@ impl Guard {
     /// impl Respond<u16> for Adapter {
     ///     type Output = (u16, usize);
     ///
-    ///     fn outcome(status: &mut u16) -> Outcome {
+    ///     fn outcome(status: &u16) -> Outcome {
     ///         Outcome::from_status(*status)
     ///     }
     ///
@@ -119,8 +116,8 @@ impl<F: Future, A: Respond<F::Output>> Future for Attended<F, A> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<A::Output> {
         let mut stage = self.project().stage;
         if let StageProjection::Handling { handling, guard } = stage.as_mut().project() {
-            let mut response = ready!(handling.poll(cx));
-            let outcome = A::outcome(&mut response);
+            let response = ready!(handling.poll(cx));
+            let outcome = A::outcome(&response);
             // A future is not polled again after it was ready.
             let Some(guard) = guard.take() else {
                 return Poll::Pending;

@@ -7,10 +7,9 @@ use std::fmt;
 /// failed.
 ///
 /// ```
-/// let missing = std::fs::read("/no/such/file").unwrap_err();
-/// let error = anysession::StoreError::new("filesystem", "load", missing);
+/// let error = anysession::StoreError::new("filesystem", "put", "the disk is gone");
 /// let line = anysession::with_causes(&error).to_string();
-/// assert_eq!(line, "filesystem store: load failed: No such file or directory (os error 2)");
+/// assert_eq!(line, "filesystem store: put failed: the disk is gone");
 /// ```
 pub fn with_causes<'e>(error: &'e (dyn Error + 'static)) -> impl fmt::Display + 'e {
     WithCauses(error)

@@ -69,10 +69,8 @@ impl Visit {
                     state.asked_for
                 }
             };
-            return Some(ResponseHeaders(match asked_for {
-                true => Due::Vary,
-                false => Due::Nothing,
-            }));
+            let due = if asked_for { Due::Vary } else { Due::Nothing };
+            return Some(ResponseHeaders(due));
         }
         match Arc::get_mut(self) {
             Some(visit) => unlocked(&mut visit.state).close_now(&visit.shared),
@@ -122,7 +120,8 @@ impl Turn<'_> {
 
 #[cold]
 fn tell_not_stored(error: &Error) {
-    tracing::error!(target: "anysession", error = %with_causes(error), "a session was not stored");
+    let error = with_causes(error);
+    tracing::error!(target: "anysession", %error, "a session was not stored");
 }
 
 impl Future for Close {
@@ -167,7 +166,7 @@ pub struct CloseError(
 );
 
 #[derive(Debug, thiserror::Error)]
-#[error("the session could not be closed")]
+#[error("a session was not stored")]
 struct Unclosed {
     source: Error,
     headers: ResponseHeaders,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::causes::with_causes;
 use crate::id::RandomError;
 use crate::store::StoreError;
 
@@ -104,6 +105,15 @@ impl Error {
             Error::NotSignedIn | Error::SignInTooOld { .. } => 401,
             Error::InvalidUser { .. } => 400,
             _ => 500,
+        }
+    }
+
+    /// Tells `tracing`, as an error with its causes, if it is answered by a 5xx; what the client can mend is the
+    /// application's to tell. For an adapter that makes a response of it.
+    pub fn tell(&self) {
+        if self.status() >= 500 {
+            let error = with_causes(self);
+            tracing::error!(target: "anysession", %error, "a session could not be used");
         }
     }
 

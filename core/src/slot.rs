@@ -222,7 +222,8 @@ impl Visit {
     #[cold]
     fn not_loaded(&self, error: &Error) {
         self.lock().asked_for = true;
-        tracing::error!(target: "anysession", error = %with_causes(error), "a session was not loaded");
+        let error = with_causes(error);
+        tracing::error!(target: "anysession", %error, "a session was not loaded");
     }
 
     /// Judges what was loaded. If it is alive, it is kept as what this request has found; otherwise it is the answer.

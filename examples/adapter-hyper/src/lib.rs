@@ -75,7 +75,7 @@ pub enum Answer {}
 impl<R: Default, E> Respond<Result<Response<R>, E>> for Answer {
     type Output = Result<Response<R>, E>;
 
-    fn outcome(result: &mut Result<Response<R>, E>) -> Outcome {
+    fn outcome(result: &Result<Response<R>, E>) -> Outcome {
         match result {
             Ok(response) => Outcome::from_status(response.status().as_u16()),
             Err(_) => Outcome::Failed,

@@ -7,7 +7,6 @@ use std::time::Duration;
 use anysession::{Cleanup, ConfigBuilder, Drivers, Outcome, Sessions, with_causes};
 use rocket::fairing::{self, Fairing, Info, Kind};
 use rocket::http::Status;
-use rocket::response::Body;
 use rocket::{Build, Catcher, Orbit, Request, Response, Rocket, catcher};
 
 use crate::settings;
@@ -153,7 +152,7 @@ impl Fairing for Closing {
         };
         let outcome = Outcome::from_status(response.status().code);
         let headers = guard.close(outcome).await.unwrap_or_else(|error| {
-            empty(response);
+            *response = without_answer(response);
             response.set_status(Status::new(error.status()));
             error.into_headers()
         });
@@ -167,14 +166,15 @@ impl Fairing for Closing {
     }
 }
 
-/// Takes away what the handler had to say. What other fairings have set stays: none of them sees the response again.
-fn empty(response: &mut Response<'_>) {
-    *response.body_mut() = Body::default();
-    let names = response.headers().iter();
-    let names: Vec<_> = names.map(|header| header.name().to_string()).collect();
-    for name in names.iter().filter(|name| is_of_the_answer(name)) {
-        response.remove_header(name);
+/// What is left without the handler's answer: what other fairings have set stays, as none of them sees the response again.
+fn without_answer<'r>(response: &Response<'_>) -> Response<'r> {
+    let mut rest = Response::new();
+    for header in response.headers().iter() {
+        if !is_of_the_answer(header.name().as_str()) {
+            rest.adjoin_raw_header(header.name().to_string(), header.value().to_owned());
+        }
     }
+    rest
 }
 
 /// Whether a header line tells of the body, how long to keep it, or where to go.
@@ -183,7 +183,7 @@ fn is_of_the_answer(name: &str) -> bool {
     match &*name {
         "content-security-policy" => false,
         "cache-control" | "etag" | "expires" | "last-modified" | "location" | "set-cookie" => true,
-        name => name.starts_with("content-"),
+        name => name.starts_with("content-") || name.starts_with("sec-websocket-"),
     }
 }
 

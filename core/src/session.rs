@@ -148,7 +148,7 @@ impl Session {
     }
 
     /// Ends the session: this is the log-out. The record is deleted and the cookie removed when the response is known,
-    /// even if that is a 5xx. What is inserted afterwards begins a fresh session under a new id.
+    /// even if the request has failed. What is inserted afterwards begins a fresh session under a new id.
     pub fn destroy(&self) {
         let mut state = self.state();
         state.generation += 1;

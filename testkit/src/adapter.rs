@@ -259,7 +259,7 @@ const TRIALS: &[(&str, AdapterTrial, Other)] = trials! {
         log_in_while_twenty_requests_run_leaves_one_new_id,
         destroy_then_log_in_begins_a_fresh_session;
     failures:
-        a_5xx_changes_nothing,
+        a_5xx_or_408_changes_nothing,
         a_5xx_leaves_the_id_as_it_was,
         a_panic_changes_nothing,
         an_error_from_further_in_counts_by_its_status,

@@ -12,7 +12,7 @@ fn main() -> ExitCode {
     let servers = find("nginx", "nginx-light").and(find("redis-server", "redis-server"));
     let trials = match (Python::find(), servers) {
         (Err(why), _) => Suite::absent("flask", why).into_trials(),
-        (_, Err(absent)) => Suite::absent("flask", absent.to_string()).into_trials(),
+        (_, Err(absent)) => Suite::absent("servers", absent.to_string()).into_trials(),
         (Ok(python), Ok(_)) => vec![needs_browser(
             "a_visitor_walks_between_flask_and_rust_and_stays_signed_in",
             || a_visitor_walks_between_flask_and_rust_and_stays_signed_in(python),

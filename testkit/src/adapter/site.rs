@@ -143,7 +143,7 @@ impl Site {
         let cookie = format!("{}={id}", sessions.config().cookie().name());
         let slot = sessions.slot();
         let claim = slot.open([cookie.as_bytes()].into_iter());
-        let claimed = format!("{sessions:?} {claim:?}");
+        let claimed = format!("{:?} {claim:?}", self.sessions);
         let session = slot.load(claim).await;
         format!("{claimed} {slot:?} {session:?}")
     }

@@ -1,7 +1,7 @@
 //! One session, as far as it is known from the answers, and the rules by which they are judged.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
@@ -64,7 +64,7 @@ pub(super) enum Told {
 #[derive(Debug)]
 pub(super) struct Line {
     user: String,
-    begun: Instant,
+    begun: SystemTime,
     /// The newest is the last; each with the moment since which it is dead.
     ids: Vec<(String, Option<u64>)>,
     /// Increments that were sent, but for those that found no session.
@@ -96,7 +96,7 @@ impl Line {
     pub(super) fn new(user: String) -> Self {
         Line {
             user,
-            begun: Instant::now(),
+            begun: SystemTime::now(),
             ids: Vec::new(),
             sent: 0,
             counted: 0,
@@ -209,7 +209,7 @@ impl Line {
                 Err(format!("an increment with an id of {user} removes the cookie").into())
             }
             Some(cookie) if self.has(cookie) => Err(format!("an id of {user} is adopted").into()),
-            Some(_) if !self.leaving && self.begun.elapsed() < GRACE => Err(format!(
+            Some(_) if !self.leaving && self.begun.elapsed().is_ok_and(|age| age < GRACE) => Err(format!(
                 "an id of {user}, whom nobody signed out, is not known: it begins another session"
             )
             .into()),

@@ -90,6 +90,21 @@ where
     adapter_suite_on(name, open, serve)
 }
 
+/// The servers of all trials stay until the process ends. Many systems begin with 1,024 files, or 256, and allow more to
+/// whoever asks.
+#[cfg(unix)]
+fn open_more_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+    const ENOUGH: u64 = 8192;
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current.is_some_and(|current| current < ENOUGH) {
+        let current = Some(limit.maximum.map_or(ENOUGH, |maximum| maximum.min(ENOUGH)));
+        // If it is refused, so are some files later, which is told then.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current, ..limit });
+    }
+}
+
 /// The [`adapter_suite`] on other stores than the memory store: `open` gives each trial an empty one.
 ///
 /// ```no_run
@@ -109,6 +124,8 @@ where
     Opening: Future<Output = Arc<dyn Store>> + Send + 'static,
     S: Fn(Sessions, SocketAddr) + Send + Sync + 'static,
 {
+    #[cfg(unix)]
+    open_more_files();
     let mut suite = Suite::new(name);
     let open: self::Open = Arc::new(move || Box::pin(open()));
     let serve: Serve = Arc::new(serve);

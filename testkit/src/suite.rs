@@ -10,28 +10,10 @@ use anysession::StoreError;
 use libtest_mimic::{Arguments, Completion, Trial};
 
 /// Runs suites as a test binary (`harness = false`), with the usual arguments of one.
-///
-/// The servers of an adapter's trials stay until the process ends, so it is let open as many files as it may, up to 8,192.
 pub fn run(suites: impl IntoIterator<Item = Suite>) -> ExitCode {
-    #[cfg(unix)]
-    open_more_files();
     let arguments = Arguments::from_args();
     let trials = suites.into_iter().flat_map(Suite::into_trials).collect();
     libtest_mimic::run(&arguments, trials).exit_code()
-}
-
-/// Many systems begin with 1,024, or 256, and allow more to whoever asks.
-#[cfg(unix)]
-fn open_more_files() {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-
-    const ENOUGH: u64 = 8192;
-    let limit = getrlimit(Resource::Nofile);
-    if limit.current.is_some_and(|current| current < ENOUGH) {
-        let current = Some(limit.maximum.map_or(ENOUGH, |maximum| maximum.min(ENOUGH)));
-        // If it is refused, so are some files later, which is told then.
-        let _ = setrlimit(Resource::Nofile, Rlimit { current, ..limit });
-    }
 }
 
 /// Trials of one subject, each named for the rule that it checks.

@@ -32,10 +32,13 @@ pub type Spawn = fn(Unattended);
 /// closed, the request counts as [failed](Outcome::Failed): its changes are dropped, but a log-out is carried out. A
 /// request that was being closed is closed to its end. Both by a task of its own.
 #[must_use = "dropped, it ends the request as a failed one"]
-pub struct Guard {
-    slot: Option<Slot>,
-    /// `None` if the request is in the hands of another guard, which ends it.
-    spawn: Option<Spawn>,
+pub struct Guard(Part);
+
+enum Part {
+    Whole(Slot, Spawn),
+    /// The request is in the hands of another guard, which ends it.
+    Inside(Slot),
+    Closed,
 }
 
 impl Sessions {
@@ -59,10 +62,7 @@ impl Sessions {
     /// # Ok(()) }
     /// ```
     pub fn guard(&self, spawn: Spawn) -> Guard {
-        Guard {
-            slot: Some(self.slot()),
-            spawn: Some(spawn),
-        }
+        Guard(Part::Whole(self.slot(), spawn))
     }
 
     /// [`guard`](Self::guard), where the adapter may be around a route more than once: if the request has a place of these
@@ -70,10 +70,7 @@ impl Sessions {
     /// one cookie.
     pub fn guard_inside(&self, outer: Option<&Slot>, spawn: Spawn) -> Guard {
         match outer {
-            Some(slot) if Arc::ptr_eq(&slot.0.shared, &self.0) => Guard {
-                slot: Some(slot.clone()),
-                spawn: None,
-            },
+            Some(slot) if Arc::ptr_eq(&slot.0.shared, &self.0) => Guard(Part::Inside(slot.clone())),
             _ => self.guard(spawn),
         }
     }
@@ -82,25 +79,28 @@ impl Sessions {
 impl Guard {
     /// The request's place for its session.
     pub fn slot(&self) -> Slot {
-        match &self.slot {
-            Some(slot) => slot.clone(),
-            None => unreachable!("only `close` takes the slot, and the guard with it"),
+        match &self.0 {
+            Part::Whole(slot, _) | Part::Inside(slot) => slot.clone(),
+            Part::Closed => unreachable!("only `close` takes the slot, and the guard with it"),
         }
     }
 
     /// [`Slot::close`]; it goes on by itself if it is dropped before its end.
     pub fn close(mut self, outcome: Outcome) -> Close {
-        match (self.slot.take(), self.spawn) {
-            (Some(slot), Some(spawn)) => slot.0.close(outcome, Some(spawn)),
-            (_, None) => Close::nothing(),
-            (None, _) => unreachable!("only `close` takes the slot, and the guard with it"),
+        match self.take() {
+            Part::Whole(slot, spawn) => slot.0.close(outcome, Some(spawn)),
+            Part::Inside(_) | Part::Closed => Close::nothing(),
         }
+    }
+
+    fn take(&mut self) -> Part {
+        std::mem::replace(&mut self.0, Part::Closed)
     }
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        if let (Some(slot), Some(spawn)) = (self.slot.take(), self.spawn) {
+        if let Part::Whole(slot, spawn) = self.take() {
             drop(slot.0.close(Outcome::Failed, Some(spawn)));
         }
     }
@@ -108,6 +108,10 @@ impl Drop for Guard {
 
 impl std::fmt::Debug for Guard {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Guard").field("slot", &self.slot).finish()
+        let slot = match &self.0 {
+            Part::Whole(slot, _) | Part::Inside(slot) => Some(slot),
+            Part::Closed => None,
+        };
+        f.debug_struct("Guard").field("slot", &slot).finish()
     }
 }

@@ -35,17 +35,14 @@ impl ResponseError for Answered {
         let mut kept = self.response();
         let status = kept.status();
         let answer = std::mem::replace(&mut *kept, HttpResponse::new(status));
-        kept.headers_mut().clone_from(answer.headers());
         let (head, body) = answer.into_parts();
-        match body.try_into_bytes() {
-            Ok(bytes) => {
-                *kept = std::mem::replace(&mut *kept, HttpResponse::new(status))
-                    .set_body(BoxBody::new(bytes.clone()));
-                head.set_body(BoxBody::new(bytes))
-            }
-            // A stream can be had once.
-            Err(stream) => head.set_body(stream),
-        }
+        let (now, later) = match body.try_into_bytes() {
+            Ok(bytes) => (BoxBody::new(bytes.clone()), BoxBody::new(bytes)),
+            Err(stream) => (stream, BoxBody::new(())), // which can be had once
+        };
+        *kept = HttpResponse::with_body(status, later);
+        kept.headers_mut().clone_from(head.headers());
+        head.set_body(now)
     }
 }
 

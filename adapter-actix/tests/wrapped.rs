@@ -46,9 +46,7 @@ async fn a_scope_has_sessions_of_its_own() {
 #[actix_web::test]
 async fn without_the_middleware_it_is_500_and_says_what_to_add() {
     let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone());
-    let _listening = tracing::subscriber::set_default(subscriber.finish());
+    let _listening = log.listen();
     let (sessions, _) = middleware();
     let app = init_service(
         App::new()
@@ -112,6 +110,8 @@ async fn a_middleware_outside_has_no_session() {
         next.call(request).await
     }
 
+    // It is told that the middleware is missing, here too: one who does not listen can keep others from hearing it.
+    let _listening = Log::default().listen();
     let (sessions, _) = middleware();
     let app = init_service(
         App::new()
@@ -428,6 +428,14 @@ where
 /// What was told to `tracing`.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn listen(&self) -> tracing::subscriber::DefaultGuard {
+        let writer = self.clone();
+        let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone());
+        tracing::subscriber::set_default(subscriber.finish())
+    }
+}
 
 impl Write for Log {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {

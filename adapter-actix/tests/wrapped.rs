@@ -244,27 +244,24 @@ async fn a_middleware_outside_that_makes_a_response_of_an_err_keeps_the_cookie()
         request: ServiceRequest,
         next: Next<impl MessageBody + 'static>,
     ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-        let by_request = request.path() == "/by-request";
-        let http = request.request().path().to_owned();
-        match next.call(request).await {
-            Ok(response) => Ok(response.map_into_boxed_body()),
-            Err(error) if http == "/looked-at" => {
+        let page = request.path().to_owned();
+        let error = match next.call(request).await {
+            Ok(response) => return Ok(response.map_into_boxed_body()),
+            Err(error) => error,
+        };
+        let request = TestRequest::with_uri(&page).to_http_request();
+        match &*page {
+            "/looked-at" => {
                 // As one does who counts statuses.
                 let status = error.error_response().status();
                 assert_eq!(error.as_response_error().status_code(), status);
                 Err(error)
             }
-            Err(error) if by_request => {
-                let request = TestRequest::with_uri(&http).to_http_request();
-                Ok(ServiceResponse::from_err(error, request))
-            }
-            Err(error) => {
-                let request = TestRequest::with_uri(&http).to_http_request();
-                Ok(ServiceResponse::new(
-                    request,
-                    HttpResponse::from_error(error),
-                ))
-            }
+            "/by-request" => Ok(ServiceResponse::from_err(error, request)),
+            _ => Ok(ServiceResponse::new(
+                request,
+                HttpResponse::from_error(error),
+            )),
         }
     }
     async fn refuse(

@@ -45,9 +45,9 @@
 //!
 //! # When the store cannot be asked
 //!
-//! The answer is 503 with an empty body, and nothing is changed. If the session could not be stored, header lines that do not
-//! tell of the body stay, since other fairings have seen the response by then. If that happens while the session is loaded, a catcher
-//! that the application registers for 503, or its default one, gives another body.
+//! The answer is 503 with an empty body, and nothing is changed. If that happens while the session is loaded, a catcher
+//! that the application registers for 503, or its default one, gives another body. If it could not be stored, header lines
+//! that do not tell of the body stay, since other fairings have seen the response by then.
 
 mod fairing;
 mod session;

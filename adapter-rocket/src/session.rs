@@ -41,10 +41,8 @@ impl<'r> FromRequest<'r> for Session {
 }
 
 async fn load(request: &Request<'_>) -> Result<anysession::Session, SessionError> {
-    let Some(Attached(sessions)) = request.rocket().state() else {
-        tracing::error!("{}", SessionError::FairingMissing);
-        return Err(SessionError::FairingMissing);
-    };
+    let attached = request.rocket().state();
+    let Attached(sessions) = attached.ok_or_else(SessionError::fairing_missing)?;
     let slot = visit::of(request).slot(sessions);
     // Not from Rocket's cookie jar, which decodes what it reads.
     let mut lines = request.headers().get("cookie").peekable();
@@ -65,11 +63,8 @@ async fn load(request: &Request<'_>) -> Result<anysession::Session, SessionError
 
 impl Sentinel for Session {
     fn abort(rocket: &Rocket<Ignite>) -> bool {
-        let missing = rocket.state::<Attached>().is_none();
-        if missing {
-            tracing::error!("{}", SessionError::FairingMissing);
-        }
-        missing
+        let attached = rocket.state::<Attached>();
+        attached.ok_or_else(SessionError::fairing_missing).is_err()
     }
 }
 
@@ -95,6 +90,11 @@ pub enum SessionError {
 }
 
 impl SessionError {
+    fn fairing_missing() -> Self {
+        tracing::error!("{}", SessionError::FairingMissing);
+        SessionError::FairingMissing
+    }
+
     /// How the request is answered.
     pub fn status(&self) -> Status {
         match self {

@@ -156,8 +156,8 @@ impl std::fmt::Debug for Close {
     }
 }
 
-/// What the handler wished could not be stored, which was told to `tracing`. The response is to be replaced by one of [`status`](Self::status)
-/// with an empty body, and gets the lines of [`into_headers`](Self::into_headers).
+/// What the handler wished could not be stored, which was told to `tracing`. The response is to be replaced by one of
+/// [`status`](Self::status) with an empty body, and gets the lines of [`into_headers`](Self::into_headers).
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct CloseError(

@@ -78,6 +78,25 @@ fn a_request_that_is_dropped_before_it_is_closed_changes_nothing_but_ends_its_se
     }
 }
 
+/// A panic in the handler drops the inner one first, a client that leaves the outer one.
+#[test]
+fn a_log_out_is_carried_out_once_whichever_of_two_guards_is_dropped_first() {
+    for outer_first in [true, false] {
+        let site = Site::with_a_session();
+        let outer = site.sessions.guard(unattended::spawn);
+        let inner = site
+            .sessions
+            .guard_inside(Some(&outer.slot()), unattended::spawn);
+        site.session(&inner.slot(), 0).destroy();
+        match outer_first {
+            true => drop((outer, inner)),
+            false => drop((inner, outer)),
+        }
+        assert_eq!(unattended::run(), 1, "outer first: {outer_first}");
+        assert_eq!(site.shown(), [None, None], "outer first: {outer_first}");
+    }
+}
+
 #[test]
 fn a_request_that_never_asked_for_its_session_leaves_no_task() {
     let site = Site::with_a_session();

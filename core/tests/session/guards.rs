@@ -32,36 +32,6 @@ async fn an_inner_guard_that_is_dropped_ends_nothing() {
     assert_eq!(site.store.counts().put, 1);
 }
 
-/// A panic in the handler drops the inner one first, a client that leaves the outer one.
-#[tokio::test]
-async fn a_log_out_is_carried_out_once_whichever_guard_is_dropped_first() {
-    use std::sync::Mutex;
-    static LEFT: Mutex<Vec<Unattended>> = Mutex::new(Vec::new());
-    fn keep(rest: Unattended) {
-        LEFT.lock().unwrap().push(rest);
-    }
-
-    for outer_first in [true, false] {
-        let site = site();
-        let browser = site.visitor(async |session| session.insert("k", "v").unwrap());
-        let cookie = browser.await.0.unwrap();
-        let outer = site.sessions.guard(keep);
-        let inner = site.sessions.guard_inside(Some(&outer.slot()), keep);
-        let claim = inner.slot().open([cookie.as_bytes()].into_iter());
-        inner.slot().load(claim).await.unwrap().destroy();
-        match outer_first {
-            true => drop((outer, inner)),
-            false => drop((inner, outer)),
-        }
-        let left = std::mem::take(&mut *LEFT.lock().unwrap());
-        assert_eq!(left.len(), 1);
-        for rest in left {
-            rest.await;
-        }
-        assert_eq!(site.store.counts().delete, 1);
-    }
-}
-
 #[tokio::test]
 async fn other_sessions_further_in_are_sessions_of_their_own() {
     let (site, other) = (site(), site());

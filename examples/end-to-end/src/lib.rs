@@ -17,6 +17,9 @@ pub use stores::Stores;
 pub use storm::{Report, Tally, storm};
 pub use visitor::{Answer, USER_AGENT, Visitor};
 
+/// The frameworks that have a `probe-*` each.
+pub const FRAMEWORKS: [&str; 4] = ["axum", "actix", "rocket", "poem"];
+
 /// What a test answers.
 pub type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 

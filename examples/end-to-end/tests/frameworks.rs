@@ -3,11 +3,8 @@
 
 use std::process::ExitCode;
 
-use end_to_end::{Result, Server, Stores, Visitor, same, storm};
+use end_to_end::{FRAMEWORKS, Result, Server, Stores, Visitor, same, storm};
 use libtest_mimic::{Arguments, Trial};
-
-/// The frameworks whose probes are started.
-const FRAMEWORKS: [&str; 4] = ["axum", "actix", "rocket", "poem"];
 
 fn main() -> ExitCode {
     let stores = Stores::start().expect("room for a temporary folder");

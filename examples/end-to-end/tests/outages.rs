@@ -8,11 +8,9 @@ use std::time::{Duration, Instant};
 
 use anysession_testkit::Suite;
 use anysession_testkit::servers::{Conduct, Postgres, Proxy, Redis};
-use end_to_end::{Result, Server, Visitor, same};
+use end_to_end::{FRAMEWORKS, Result, Server, Visitor, same};
 use libtest_mimic::{Arguments, Trial};
 use tokio::runtime::Runtime;
-
-const FRAMEWORKS: [&str; 4] = ["axum", "actix", "rocket", "poem"];
 
 /// So many ask at once: more than PostgreSQL's connections, so that some wait for one in vain.
 const VISITORS: usize = 24;
